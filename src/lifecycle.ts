@@ -1,0 +1,165 @@
+/**
+ * Starts the parts in order and stops them in stages.
+ *
+ * Owns the order, the deadlines and the gathering of errors; knows nothing of what the parts do.
+ */
+import { reasonOf, YggError } from './base/errors.ts';
+import type { Logger } from './base/log.ts';
+
+/**
+ * The stages of stopping, in order. The flow of messages is a circle, so no part can be emptied before the others;
+ * every part is asked at every stage instead.
+ *
+ * - `quiet`: no intake, no admission, no new hand-over.
+ * - `finish`: what workers have in hand is waited for.
+ * - `workers`: workers are stopped; what they still send is taken.
+ * - `goodbye`: the outbox is emptied, offline is said, the broker is left.
+ */
+export const drainStages = ['quiet', 'finish', 'workers', 'goodbye'] as const;
+
+export type DrainStage = (typeof drainStages)[number];
+
+export interface Part {
+  readonly name: string;
+  /** Acquires what the part needs. On a failure everything acquired so far must be released before it throws. */
+  init(abort: AbortSignal): Promise<void> | void;
+  /** Called once every part is initialised. */
+  run?(): Promise<void> | void;
+  /** Does its share of one stage; `abort` fires when the stage's time is over. */
+  drain?(stage: DrainStage, abort: AbortSignal): Promise<void> | void;
+  /** Releases everything. Called once, also after a drain that ran out of time. */
+  stop(abort: AbortSignal): Promise<void> | void;
+}
+
+export interface LifecycleOptions {
+  readonly parts: readonly Part[];
+  readonly log: Logger;
+  /** Milliseconds each `init` and each `run` may take. */
+  readonly startDeadline?: number;
+  /** Milliseconds each stage may take. */
+  readonly stageDeadlines?: Partial<Record<DrainStage, number>>;
+  /** Milliseconds each `stop` may take. */
+  readonly stopDeadline?: number;
+}
+
+export interface Lifecycle {
+  /** Starts every part in order; when one fails, those before it are stopped in reverse and it throws `YGG_START`. */
+  start(): Promise<void>;
+  /** Drains and stops; throws `YGG_STOP` naming every part that failed. Later calls wait for the first. */
+  stop(): Promise<void>;
+  /** Cuts every wait of a stop under way, or stops without draining. */
+  force(): Promise<void>;
+}
+
+const defaultStages: Record<DrainStage, number> = {
+  quiet: 2_000,
+  finish: 5_000,
+  workers: 11_000,
+  goodbye: 3_000,
+};
+
+export function createLifecycle(options: LifecycleOptions): Lifecycle {
+  const { parts, log, startDeadline = 30_000, stopDeadline = 5_000 } = options;
+  const stages = { ...defaultStages, ...options.stageDeadlines };
+  const started: Part[] = [];
+  const forced = new AbortController();
+  let stopping: Promise<void> | undefined;
+
+  async function start(): Promise<void> {
+    for (const part of parts) {
+      try {
+        await within(`${part.name}: init`, startDeadline, forced.signal, (abort) => part.init(abort));
+        started.push(part);
+      } catch (error) {
+        const failures = await stopParts();
+        for (const failure of failures)
+          log.error({ error: failure }, 'a part did not stop after a failed start');
+        if (error instanceof YggError && error.code !== 'YGG_DEADLINE') throw error;
+        throw new YggError('YGG_START', `${part.name} could not be started: ${reasonOf(error)}`, {
+          cause: error,
+        });
+      }
+    }
+    for (const part of started) {
+      await within(`${part.name}: run`, startDeadline, forced.signal, () => part.run?.());
+    }
+  }
+
+  async function drain(stage: DrainStage): Promise<string[]> {
+    const outcomes = await Promise.allSettled(
+      started.map((part) =>
+        within(`${part.name}: ${stage}`, stages[stage], forced.signal, (abort) => part.drain?.(stage, abort)),
+      ),
+    );
+    return outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [reasonOf(outcome.reason)] : []));
+  }
+
+  async function stopParts(): Promise<string[]> {
+    const failures: string[] = [];
+    for (const part of started.splice(0).reverse()) {
+      try {
+        await within(`${part.name}: stop`, stopDeadline, undefined, (abort) => part.stop(abort));
+      } catch (error) {
+        failures.push(reasonOf(error));
+      }
+    }
+    return failures;
+  }
+
+  async function stopOnce(): Promise<void> {
+    const failures: string[] = [];
+    for (const stage of drainStages) {
+      if (forced.signal.aborted) break;
+      const begun = performance.now();
+      failures.push(...(await drain(stage)));
+      log.debug({ stage, ms: Math.round(performance.now() - begun) }, 'stop stage over');
+    }
+    failures.push(...(await stopParts()));
+    if (failures.length > 0 && !forced.signal.aborted) {
+      throw new YggError('YGG_STOP', `Not stopped cleanly: ${failures.join('; ')}.`);
+    }
+  }
+
+  return {
+    start,
+    stop() {
+      stopping ??= stopOnce();
+      return stopping;
+    },
+    force() {
+      forced.abort();
+      return this.stop();
+    },
+  };
+}
+
+/**
+ * Runs one step with a deadline. The step's own signal fires at the deadline and when `outer` does; a step that
+ * does not end then is left behind and reported as `YGG_DEADLINE` with its name.
+ */
+async function within(
+  step: string,
+  deadline: number,
+  outer: AbortSignal | undefined,
+  run: (abort: AbortSignal) => Promise<void> | void,
+): Promise<void> {
+  const controller = new AbortController();
+  let cutOff: (sentence: string) => void = () => {};
+  const cut = new Promise<never>((_, reject) => {
+    cutOff = (sentence) => {
+      const error = new YggError('YGG_DEADLINE', `${step} ${sentence}`);
+      controller.abort(error);
+      reject(error);
+    };
+  });
+  const timer = setTimeout(() => cutOff(`did not end within ${deadline} ms`), deadline);
+  const onOuter = (): void => cutOff('was cut off');
+  outer?.addEventListener('abort', onOuter, { once: true });
+  if (outer?.aborted) onOuter();
+  try {
+    await Promise.race([run(controller.signal), cut]);
+  } finally {
+    clearTimeout(timer);
+    outer?.removeEventListener('abort', onOuter);
+  }
+}
