@@ -11,7 +11,8 @@ const allowed: ReadonlySet<string> = new Set<string>();
 const seen: string[] = [];
 
 process.on('warning', (warning: Error & { code?: string }) => {
-  if (!allowed.has(warning.code ?? warning.name)) seen.push(`${warning.code ?? warning.name}: ${warning.message}`);
+  if (!allowed.has(warning.code ?? warning.name))
+    seen.push(`${warning.code ?? warning.name}: ${warning.message}`);
 });
 
 beforeEach(() => {
