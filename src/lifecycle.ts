@@ -66,22 +66,23 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
   let stopping: Promise<void> | undefined;
 
   async function start(): Promise<void> {
-    for (const part of parts) {
-      try {
-        await within(`${part.name}: init`, startDeadline, forced.signal, (abort) => part.init(abort));
+    let step = '';
+    try {
+      for (const part of parts) {
+        step = `${part.name}: init`;
+        await within(step, startDeadline, forced.signal, (abort) => part.init(abort));
         started.push(part);
-      } catch (error) {
-        const failures = await stopParts();
-        for (const failure of failures)
-          log.error({ error: failure }, 'a part did not stop after a failed start');
-        if (error instanceof YggError && error.code !== 'YGG_DEADLINE') throw error;
-        throw new YggError('YGG_START', `${part.name} could not be started: ${reasonOf(error)}`, {
-          cause: error,
-        });
       }
-    }
-    for (const part of started) {
-      await within(`${part.name}: run`, startDeadline, forced.signal, () => part.run?.());
+      for (const part of parts) {
+        step = `${part.name}: run`;
+        await within(step, startDeadline, forced.signal, () => part.run?.());
+      }
+    } catch (error) {
+      const failures = await stopParts();
+      for (const failure of failures)
+        log.error({ error: failure }, 'a part did not stop after a failed start');
+      if (error instanceof YggError && error.code !== 'YGG_DEADLINE') throw error;
+      throw new YggError('YGG_START', `${step} failed: ${reasonOf(error)}`, { cause: error });
     }
   }
 
