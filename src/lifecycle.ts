@@ -3,6 +3,7 @@
  *
  * Owns the order, the deadlines and the gathering of errors; knows nothing of what the parts do.
  */
+import { within } from './base/deadline.ts';
 import { reasonOf, YggError } from './base/errors.ts';
 import type { Logger } from './base/log.ts';
 
@@ -70,12 +71,12 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
     try {
       for (const part of parts) {
         step = `${part.name}: init`;
-        await within(step, startDeadline, forced.signal, (abort) => part.init(abort));
+        await within({ step, ms: startDeadline, abort: forced.signal }, (abort) => part.init(abort));
         started.push(part);
       }
       for (const part of parts) {
         step = `${part.name}: run`;
-        await within(step, startDeadline, forced.signal, () => part.run?.());
+        await within({ step, ms: startDeadline, abort: forced.signal }, () => part.run?.());
       }
     } catch (error) {
       const failures = await stopParts();
@@ -89,7 +90,9 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
   async function drain(stage: DrainStage): Promise<string[]> {
     const outcomes = await Promise.allSettled(
       started.map((part) =>
-        within(`${part.name}: ${stage}`, stages[stage], forced.signal, (abort) => part.drain?.(stage, abort)),
+        within({ step: `${part.name}: ${stage}`, ms: stages[stage], abort: forced.signal }, (abort) =>
+          part.drain?.(stage, abort),
+        ),
       ),
     );
     return outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [reasonOf(outcome.reason)] : []));
@@ -99,7 +102,7 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
     const failures: string[] = [];
     for (const part of started.splice(0).reverse()) {
       try {
-        await within(`${part.name}: stop`, stopDeadline, undefined, (abort) => part.stop(abort));
+        await within({ step: `${part.name}: stop`, ms: stopDeadline }, (abort) => part.stop(abort));
       } catch (error) {
         failures.push(reasonOf(error));
       }
@@ -132,35 +135,4 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
       return this.stop();
     },
   };
-}
-
-/**
- * Runs one step with a deadline. The step's own signal fires at the deadline and when `outer` does; a step that
- * does not end then is left behind and reported as `YGG_DEADLINE` with its name.
- */
-async function within(
-  step: string,
-  deadline: number,
-  outer: AbortSignal | undefined,
-  run: (abort: AbortSignal) => Promise<void> | void,
-): Promise<void> {
-  const controller = new AbortController();
-  let cutOff: (sentence: string) => void = () => {};
-  const cut = new Promise<never>((_, reject) => {
-    cutOff = (sentence) => {
-      const error = new YggError('YGG_DEADLINE', `${step} ${sentence}`);
-      controller.abort(error);
-      reject(error);
-    };
-  });
-  const timer = setTimeout(() => cutOff(`did not end within ${deadline} ms`), deadline);
-  const onOuter = (): void => cutOff('was cut off');
-  outer?.addEventListener('abort', onOuter, { once: true });
-  if (outer?.aborted) onOuter();
-  try {
-    await Promise.race([run(controller.signal), cut]);
-  } finally {
-    clearTimeout(timer);
-    outer?.removeEventListener('abort', onOuter);
-  }
 }
