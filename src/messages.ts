@@ -1,0 +1,324 @@
+/**
+ * The MQTT envelopes (docs/protocol.md): their types, how they are read, how they are written.
+ *
+ * Reading takes what the servers in the field send: field names match without regard to case and the last of a
+ * repeated one counts, as in Go; unknown fields are ignored. Every failure is `YGG_MESSAGE_INVALID`. `content` of a
+ * data message is never built: it stays the exact bytes between the braces, a view of the packet it came in.
+ * Writing keeps the field order of the Go daemon.
+ */
+import { isUtf8 } from 'node:buffer';
+import { YggError } from './base/errors.ts';
+import { eachMember, isJson } from './base/json-text.ts';
+
+/** A map of strings from outside; it has no prototype, so that every name is only a name. */
+export type StringMap = Readonly<Record<string, string>>;
+
+interface Envelope {
+  readonly messageId: string;
+  /** The id of the message this one answers, or empty. */
+  readonly responseTo: string;
+  /** Milliseconds since the epoch; `undefined` when it was not said. */
+  readonly sent: number | undefined;
+}
+
+export interface DataMessage extends Envelope {
+  readonly type: 'data';
+  readonly directive: string;
+  readonly metadata: StringMap | null;
+  /** Empty when the envelope had none. */
+  readonly content: Uint8Array;
+}
+
+export interface CommandMessage extends Envelope {
+  readonly type: 'command';
+  readonly command: string;
+  readonly arguments: StringMap;
+}
+
+export interface EventMessage extends Envelope {
+  readonly type: 'event';
+  /** `pong` or `disconnect`; other words from other daemons. */
+  readonly event: string;
+}
+
+/** Who this host is, as the inventory knows it. Unknown is empty. */
+export interface CanonicalFacts {
+  readonly insights_id: string;
+  readonly machine_id: string;
+  readonly bios_uuid: string;
+  readonly subscription_manager_id: string;
+  readonly ip_addresses: readonly string[];
+  readonly mac_addresses: readonly string[];
+  readonly fqdn: string;
+}
+
+/** What a connection status says besides its envelope. */
+export interface ConnectionStatus {
+  readonly facts: CanonicalFacts;
+  /** The features of each registered handler. */
+  readonly dispatchers: Readonly<Record<string, StringMap>>;
+  readonly state: 'online' | 'offline';
+  /** Left out when there are none. */
+  readonly tags?: StringMap | undefined;
+  readonly client?: { readonly name: string; readonly version: string } | undefined;
+}
+
+export interface ConnectionStatusMessage extends Envelope {
+  readonly type: 'connection-status';
+  readonly content: Readonly<Record<string, unknown>>;
+}
+
+export type Message = DataMessage | CommandMessage | EventMessage | ConnectionStatusMessage;
+
+/** The envelope of a message that is written; `sent` in milliseconds since the epoch. */
+export interface NewEnvelope {
+  readonly messageId: string;
+  readonly responseTo?: string;
+  readonly sent: number;
+}
+
+export interface NewData extends NewEnvelope {
+  readonly directive: string;
+  readonly metadata: StringMap | null;
+  /** As the worker gave it: JSON goes in as it is, other text as a string, other bytes as base64; none is `null`. */
+  readonly content: Uint8Array;
+}
+
+/** A directive that can be one: what a worker may register for. */
+export const directivePattern: RegExp = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
+
+/** Longest message id that is taken, in characters. Servers send UUIDs. */
+const maxIdLength = 256;
+
+/** Reads a message of data/in. Throws `YGG_MESSAGE_INVALID`, also for an id or directive that is not usable. */
+export function parseData(bytes: Uint8Array): DataMessage {
+  const message = dataOf(readFields(bytes, 'data'));
+  if (!directivePattern.test(message.directive)) {
+    const directive = shown(message.directive);
+    throw invalid(`directive is ${directive}: letters, digits, dot, underscore, hyphen, at most 128`);
+  }
+  return message;
+}
+
+/** Reads a message of control/in. Throws `YGG_MESSAGE_INVALID`. */
+export function parseCommand(bytes: Uint8Array): CommandMessage {
+  return commandOf(readFields(bytes, 'command'));
+}
+
+/** Reads any message of the four topics, with any directive: what a server does. Throws `YGG_MESSAGE_INVALID`. */
+export function parseMessage(bytes: Uint8Array): Message {
+  const fields = readFields(bytes);
+  const type = stringOf(fields, 'type');
+  if (type === 'data') return dataOf(fields);
+  if (type === 'command') return commandOf(fields);
+  if (type === 'event') return { type, ...envelopeOf(fields), event: stringOf(fields, 'content') };
+  if (type !== 'connection-status') throw invalid(`type is ${shown(type)}`);
+  const content: unknown = JSON.parse(bufferOf(fields.get('content') ?? noValue).toString());
+  if (!isRecord(content)) throw invalid('content is not an object');
+  return { type, ...envelopeOf(fields), content };
+}
+
+/** What can still be read of a message that is damaged or cut short: for log lines and dead letters. */
+export function peekMessage(head: Uint8Array): { readonly messageId: string; readonly directive: string } {
+  const { fields } = collectFields(head);
+  const read = (name: string): string => {
+    const value = fields.get(name);
+    return value && isUtf8(value) && isString(value) ? textOf(value).slice(0, maxIdLength) : '';
+  };
+  return { messageId: read('message_id'), directive: read('directive') };
+}
+
+/** Writes a data message. */
+export function encodeData(data: NewData): Buffer {
+  const { content } = data;
+  let { metadata } = data;
+  let body: Uint8Array;
+  if (content.length === 0) {
+    body = noValue;
+  } else if (!isUtf8(content)) {
+    body = Buffer.from(`"${bufferOf(content).toString('base64')}"`);
+    metadata = { ...metadata, 'content-encoding': 'base64' };
+  } else {
+    body = isJson(content) ? content : Buffer.from(JSON.stringify(bufferOf(content).toString()));
+  }
+  const head = `${openEnvelope('data', data)},"directive":${JSON.stringify(data.directive)},"metadata":${JSON.stringify(metadata)},"content":`;
+  const headLength = Buffer.byteLength(head);
+  const message = Buffer.allocUnsafe(headLength + body.length + 1);
+  message.write(head);
+  message.set(body, headLength);
+  message[headLength + body.length] = 0x7d;
+  return message;
+}
+
+/** Writes what this host is and which handlers it has. */
+export function encodeConnectionStatus(envelope: NewEnvelope, status: ConnectionStatus): Buffer {
+  const { facts, dispatchers, state, tags, client } = status;
+  const content = {
+    canonical_facts: facts,
+    dispatchers,
+    state,
+    ...(tags && Object.keys(tags).length > 0 && { tags }),
+    ...(client && { client_name: client.name, client_version: client.version }),
+  };
+  return Buffer.from(`${openEnvelope('connection-status', envelope)},"content":${JSON.stringify(content)}}`);
+}
+
+/** Writes what the broker says for a host that vanished: offline, and nothing about it. */
+export function encodeLastWill(envelope: NewEnvelope): Buffer {
+  return encodeConnectionStatus(envelope, { facts: unknownFacts, dispatchers: {}, state: 'offline' });
+}
+
+/** Writes an event. */
+export function encodeEvent(envelope: NewEnvelope, event: 'pong' | 'disconnect'): Buffer {
+  return Buffer.from(`${openEnvelope('event', envelope)},"content":${JSON.stringify(event)}}`);
+}
+
+/** Writes a command, as a server does. */
+export function encodeCommand(
+  envelope: NewEnvelope,
+  command: string,
+  args: Readonly<Record<string, string | number>> | null,
+): Buffer {
+  const content = JSON.stringify({ command, arguments: args });
+  return Buffer.from(`${openEnvelope('command', envelope)},"content":${content}}`);
+}
+
+/** The beginning that all messages share, up to and including `sent`. */
+function openEnvelope(type: string, { messageId, responseTo = '', sent }: NewEnvelope): string {
+  return `{"type":"${type}","message_id":${JSON.stringify(messageId)},"response_to":${JSON.stringify(responseTo)},"version":1,"sent":"${new Date(sent).toISOString()}"`;
+}
+
+/** The raw value of each field under its name in lower case. */
+type Fields = ReadonlyMap<string, Uint8Array>;
+
+/** The fields up to the first fault, and whether there was none. */
+function collectFields(bytes: Uint8Array): { readonly fields: Fields; readonly whole: boolean } {
+  const fields = new Map<string, Uint8Array>();
+  const whole = eachMember(bytes, (keyStart, keyEnd, start, end) => {
+    fields.set(keyOf(bytes, keyStart, keyEnd).toLowerCase(), bytes.subarray(start, end));
+  });
+  return { fields, whole };
+}
+
+/** The fields of an envelope; `type`, where it is said, must be `expected`: the topic decides what a message is. */
+function readFields(bytes: Uint8Array, expected?: string): Fields {
+  if (!isUtf8(bytes)) throw invalid('it is not UTF-8');
+  const { fields, whole } = collectFields(bytes);
+  if (!whole) throw invalid('it is not a JSON object');
+  if (expected !== undefined && fields.has('type')) {
+    const type = stringOf(fields, 'type');
+    if (type !== expected) throw invalid(`type is ${shown(type)}, expected "${expected}"`);
+  }
+  return fields;
+}
+
+function dataOf(fields: Fields): DataMessage {
+  return {
+    type: 'data',
+    ...envelopeOf(fields),
+    directive: stringOf(fields, 'directive'),
+    metadata: mapOf(fields, 'metadata'),
+    content: fields.get('content') ?? nothing,
+  };
+}
+
+function commandOf(fields: Fields): CommandMessage {
+  const content = collectFields(fields.get('content') ?? nothing);
+  if (!content.whole) throw invalid('content is not an object');
+  return {
+    type: 'command',
+    ...envelopeOf(fields),
+    command: stringOf(content.fields, 'command'),
+    arguments: mapOf(content.fields, 'arguments') ?? emptyMap,
+  };
+}
+
+function envelopeOf(fields: Fields): Envelope {
+  const messageId = stringOf(fields, 'message_id');
+  if (messageId === '') throw invalid('message_id is missing or empty');
+  if (messageId.length > maxIdLength) throw invalid(`message_id is longer than ${maxIdLength} characters`);
+  return { messageId, responseTo: stringOf(fields, 'response_to'), sent: timeOf(fields) };
+}
+
+/** Empty when the field is missing or null. */
+function stringOf(fields: Fields, name: string): string {
+  const value = fields.get(name);
+  if (!value || isNull(value)) return '';
+  if (!isString(value)) throw invalid(`${name} is not a string`);
+  return textOf(value);
+}
+
+const rfc3339 = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)$/;
+
+function timeOf(fields: Fields): number | undefined {
+  const text = stringOf(fields, 'sent');
+  if (text === '') return undefined;
+  const time = rfc3339.test(text) ? Date.parse(text) : Number.NaN;
+  if (Number.isNaN(time)) throw invalid(`sent is ${shown(text)}, expected an RFC 3339 time`);
+  return time;
+}
+
+/** A map of strings: null becomes empty (Foreman sends it), numbers and booleans their JSON text. */
+function mapOf(fields: Fields, name: string): StringMap | null {
+  const bytes = fields.get(name);
+  if (!bytes || isNull(bytes)) return null;
+  const map: Record<string, string> = Object.create(null);
+  let nested = false;
+  const whole = eachMember(bytes, (keyStart, keyEnd, start, end) => {
+    const value = bytes.subarray(start, end);
+    if (isString(value)) map[keyOf(bytes, keyStart, keyEnd)] = textOf(value);
+    else if (value[0] === 0x7b || value[0] === 0x5b) nested = true;
+    else map[keyOf(bytes, keyStart, keyEnd)] = isNull(value) ? '' : bufferOf(value).toString();
+  });
+  if (!whole || nested) throw invalid(`${name} is not an object of strings`);
+  return map;
+}
+
+const nothing = Buffer.alloc(0);
+const noValue = Buffer.from('null');
+const emptyMap: StringMap = Object.freeze(Object.create(null));
+const unknownFacts: CanonicalFacts = {
+  insights_id: '',
+  machine_id: '',
+  bios_uuid: '',
+  subscription_manager_id: '',
+  ip_addresses: [],
+  mac_addresses: [],
+  fqdn: '',
+};
+
+/** Whether a raw value, known to be JSON, is `null`. */
+function isNull(value: Uint8Array): boolean {
+  return value[0] === 0x6e;
+}
+
+function isString(value: Uint8Array): boolean {
+  return value[0] === 0x22;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function textOf(quoted: Uint8Array): string {
+  return keyOf(quoted, 1, quoted.length - 1);
+}
+
+/** The text of a JSON string between its quotes. A lone surrogate, which UTF-8 cannot hold, becomes U+FFFD, as in Go. */
+function keyOf(bytes: Uint8Array, start: number, end: number): string {
+  const text = bufferOf(bytes).toString('utf8', start, end);
+  if (!text.includes('\\')) return text;
+  return Buffer.from(String(JSON.parse(`"${text}"`))).toString();
+}
+
+function bufferOf(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+function shown(text: string): string {
+  return JSON.stringify(text.length > 64 ? `${text.slice(0, 64)}…` : text);
+}
+
+function invalid(what: string): YggError {
+  return new YggError('YGG_MESSAGE_INVALID', `The message is not usable: ${what}.`);
+}
