@@ -44,9 +44,15 @@ export interface LifecycleOptions {
 }
 
 export interface Lifecycle {
-  /** Starts every part in order; when one fails, those before it are stopped in reverse and it throws `YGG_START`. */
+  /**
+   * Starts every part in order; when one fails, those before it are stopped in reverse and it throws `YGG_START`.
+   * Throws `YGG_CLOSED` when it is stopped before it is through.
+   */
   start(): Promise<void>;
-  /** Drains and stops; throws `YGG_STOP` naming every part that failed. Later calls wait for the first. */
+  /**
+   * Drains and stops; throws `YGG_STOP` naming every part that failed. Later calls wait for the first. A start under
+   * way goes no further than the step it is at.
+   */
   stop(): Promise<void>;
   /** Cuts every wait of a stop under way, or stops without draining. */
   force(): Promise<void>;
@@ -64,22 +70,31 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
   const stages = { ...defaultStages, ...options.stageDeadlines };
   const started: Part[] = [];
   const forced = new AbortController();
+  let starting: Promise<void> | undefined;
   let stopping: Promise<void> | undefined;
 
-  async function start(): Promise<void> {
+  /** A stop takes over between two steps: what is started by then is drained and stopped, and nothing more starts. */
+  function checkAsked(): void {
+    if (stopping) throw new YggError('YGG_CLOSED', 'Stopped before everything was started.');
+  }
+
+  async function startOnce(): Promise<void> {
     let step = '';
     try {
       for (const part of parts) {
+        checkAsked();
         step = `${part.name}: init`;
         await within({ step, ms: startDeadline, abort: forced.signal }, (abort) => part.init(abort));
         started.push(part);
       }
       for (const part of parts) {
+        checkAsked();
         step = `${part.name}: run`;
         await within({ step, ms: startDeadline, abort: forced.signal }, () => part.run?.());
       }
     } catch (error) {
-      const failures = await stopParts();
+      // A stop under way drains and stops the parts itself.
+      const failures = stopping ? [] : await stopParts();
       for (const failure of failures)
         log.error({ error: failure }, 'a part did not stop after a failed start');
       if (error instanceof YggError && error.code !== 'YGG_DEADLINE') throw error;
@@ -111,6 +126,8 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
   }
 
   async function stopOnce(): Promise<void> {
+    // Its error is the starter's affair.
+    await starting?.catch(() => {});
     const failures: string[] = [];
     for (const stage of drainStages) {
       if (forced.signal.aborted) break;
@@ -124,15 +141,20 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
     }
   }
 
+  function stop(): Promise<void> {
+    stopping ??= stopOnce();
+    return stopping;
+  }
+
   return {
-    start,
-    stop() {
-      stopping ??= stopOnce();
-      return stopping;
+    start() {
+      starting ??= startOnce();
+      return starting;
     },
+    stop,
     force() {
       forced.abort();
-      return this.stop();
+      return stop();
     },
   };
 }

@@ -196,7 +196,7 @@ export function createSignals<Map extends object = SignalMap>(options: SignalsOp
     const channels = observers.get(signal);
     if (!channels) return;
     for (const channel of channels) {
-      if (channel.trySend(payload)) continue;
+      if (channel.trySend(payload) || channel.closed) continue;
       channel.dropOldest();
       channel.trySend(payload);
       dropped += 1;
@@ -228,7 +228,8 @@ export function createSignals<Map extends object = SignalMap>(options: SignalsOp
       for (const { channel } of consumers.get(signal) ?? []) {
         if (channel.trySend(payload) || channel.closed) continue;
         waiting ??= [];
-        waiting.push(channel.send(payload));
+        // Closed while it waited: the signal goes nowhere, like those emitted later.
+        waiting.push(channel.send(payload).catch(() => undefined));
       }
       return waiting ? Promise.all(waiting).then(() => undefined) : arrived;
     },

@@ -30,6 +30,8 @@ export async function within<T>(deadline: Deadline, run: (abort: AbortSignal) =>
       reject(error);
     };
   });
+  // Cut off before `run` throws at once, nobody else would look at it.
+  cut.catch(() => {});
   const timer = clock.after(ms, () => cutOff(`did not end within ${ms} ms`));
   const onOuter = (): void => cutOff('was cut off');
   outer?.addEventListener('abort', onOuter, { once: true });
