@@ -195,11 +195,16 @@ export interface Inbox {
   body(sequence: number): RequestBody | undefined;
   /** What is known of a message id of a request. */
   find(messageId: string): KnownId | undefined;
-  /** Waiting requests (received or fetched, not cancels) of a directive, oldest first. */
-  waiting(directive: string, limit: number): readonly RequestRow[];
+  /**
+   * Waiting requests (received or fetched, not cancels) of a directive, oldest first, by sequence after `after`
+   * (0 when left out).
+   */
+  waiting(directive: string, limit: number, after?: number): readonly RequestRow[];
+  /** Waiting cancels of a directive, oldest first. */
+  cancels(directive: string, limit: number): readonly RequestRow[];
   /** Rows left `offered` or `in-hand`, by sequence after `after`: after a start, what a crash left. */
   unsettled(after: number, limit: number): readonly RequestRow[];
-  /** Directives with something waiting. */
+  /** Directives with something waiting, cancels included. */
   directives(): Iterable<string>;
   /** Everything not finished, of one directive or in all. */
   fill(directive?: string): Gauge;
