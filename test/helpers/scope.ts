@@ -1,0 +1,42 @@
+/**
+ * What a test has opened, released in reverse order when the test (or the file) is over, whatever became of it.
+ *
+ * Every helper that opens something takes a scope first, so that nothing can be opened without an owner.
+ */
+import { afterAll, onTestFinished } from 'vitest';
+
+export class Scope {
+  readonly #releases: Array<() => Promise<void> | void> = [];
+
+  /** Called in reverse order of these calls. */
+  defer(release: () => Promise<void> | void): void {
+    this.#releases.push(release);
+  }
+
+  /** Releases everything, also after one release failed, and throws the first failure. */
+  async end(): Promise<void> {
+    const failures: unknown[] = [];
+    for (const release of this.#releases.splice(0).reverse()) {
+      try {
+        await release();
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    if (failures.length > 0) throw failures[0];
+  }
+}
+
+/** Ends with the running test. */
+export function testScope(): Scope {
+  const scope = new Scope();
+  onTestFinished(() => scope.end());
+  return scope;
+}
+
+/** Ends with the test file; called at its top. */
+export function fileScope(): Scope {
+  const scope = new Scope();
+  afterAll(() => scope.end());
+  return scope;
+}
