@@ -3,8 +3,6 @@
  *
  * Every helper that opens something takes a scope first, so that nothing can be opened without an owner.
  */
-import { afterAll, onTestFinished } from 'vitest';
-
 export class Scope {
   readonly #releases: Array<() => Promise<void> | void> = [];
 
@@ -25,18 +23,4 @@ export class Scope {
     }
     if (failures.length > 0) throw failures[0];
   }
-}
-
-/** Ends with the running test. */
-export function testScope(): Scope {
-  const scope = new Scope();
-  onTestFinished(() => scope.end());
-  return scope;
-}
-
-/** Ends with the test file; called at its top. */
-export function fileScope(): Scope {
-  const scope = new Scope();
-  afterAll(() => scope.end());
-  return scope;
 }

@@ -1,0 +1,17 @@
+/** Scopes that vitest ends. */
+import { afterAll, onTestFinished } from 'vitest';
+import { Scope } from './scope.ts';
+
+/** Ends with the running test. */
+export function testScope(): Scope {
+  const scope = new Scope();
+  onTestFinished(() => scope.end());
+  return scope;
+}
+
+/** Ends with the test file; called at its top. */
+export function fileScope(): Scope {
+  const scope = new Scope();
+  afterAll(() => scope.end());
+  return scope;
+}
