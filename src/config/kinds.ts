@@ -19,6 +19,25 @@ export interface Kind<Value> {
 /** Why a value cannot be taken, as a sentence that begins with the option's name: ` is ...`. */
 export class ValueFault extends Error {}
 
+/**
+ * The value, or what is wrong with it as the end of a sentence that begins with its name. `show` says the value in
+ * that sentence; it must not tell secrets.
+ */
+export function readValue<Value>(
+  kind: Kind<Value>,
+  raw: unknown,
+  show: (raw: unknown) => string,
+): { readonly value: Value } | { readonly fault: string } {
+  const single = !kind.repeatable && Array.isArray(raw) && raw.length === 1 ? raw[0] : raw;
+  try {
+    const value = kind.read(single);
+    return value === undefined ? { fault: `takes ${kind.takes}, not ${show(raw)}` } : { value };
+  } catch (error) {
+    if (error instanceof ValueFault) return { fault: error.message };
+    throw error;
+  }
+}
+
 /** A text as it is; empty counts as not set. */
 export function text(options: {
   readonly placeholder: string;

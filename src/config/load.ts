@@ -7,7 +7,7 @@
 import path from 'node:path';
 import { YggError } from '../base/errors.ts';
 import { withoutSecrets } from './checks.ts';
-import { ValueFault } from './kinds.ts';
+import { type Kind, readValue } from './kinds.ts';
 import { nearest } from './nearest.ts';
 import type { Environment, Options } from './options.ts';
 import { keysWithoutEffect, type OptionSpec, optionFields, optionName, optionTable } from './table.ts';
@@ -146,32 +146,23 @@ function reportUnknown({ key, raw, keyPlace }: Entry, found: Findings): void {
   }
   const likely = nearest(key, fieldsByKey.keys());
   const advice = likely ? `did you mean ${likely}?` : 'yggd --help lists them.';
-  found.mistakes.push(`${keyPlace} (${withoutSecrets(shown(raw))}) is not an option; ${advice}`);
+  found.mistakes.push(`${keyPlace} (${shownSafely(raw)}) is not an option; ${advice}`);
 }
 
 function valuesOf(layer: Layer, found: Findings): Partial<Options> {
   const values: Partial<Record<Field, unknown>> = {};
   for (const [field, entry] of layer) {
-    const spec: OptionSpec<unknown> = optionTable[field];
-    const value = valueOf(spec, entry, found);
-    if (value !== undefined) values[field] = value;
+    const kind: Kind<unknown> = optionTable[field].kind;
+    const read = readValue(kind, entry.raw, shownSafely);
+    if ('fault' in read) found.mistakes.push(`${entry.valuePlace} ${read.fault}.`);
+    else values[field] = read.value;
   }
   // Each value was read by its own kind, whose type the table ties to the field.
   return values as Partial<Options>;
 }
 
-function valueOf({ kind }: OptionSpec<unknown>, entry: Entry, found: Findings): unknown {
-  const { raw, valuePlace } = entry;
-  const single = !kind.repeatable && Array.isArray(raw) && raw.length === 1 ? raw[0] : raw;
-  try {
-    const value = kind.read(single);
-    if (value !== undefined) return value;
-    found.mistakes.push(`${valuePlace} takes ${kind.takes}, not ${withoutSecrets(shown(raw))}.`);
-  } catch (error) {
-    if (!(error instanceof ValueFault)) throw error;
-    found.mistakes.push(`${valuePlace} ${error.message}.`);
-  }
-  return undefined;
+function shownSafely(raw: unknown): string {
+  return withoutSecrets(shown(raw));
 }
 
 /** Fills in the defaults, in the order of the table: one may follow from those above it. */

@@ -52,6 +52,7 @@ const crossings: ReadonlyArray<readonly [from: RegExp, to: RegExp, reason: strin
 /** Files over 300 lines and why they are one thing. */
 const longFiles: Readonly<Record<string, string>> = {
   'src/base/errors.ts': 'one table',
+  'src/config/table.ts': 'one table',
 };
 
 function filesBelow(folder: string): string[] {

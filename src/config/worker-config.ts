@@ -1,0 +1,124 @@
+/**
+ * What the host's administrator says about one worker: `<config-dir>/workers/<file name>.toml`.
+ *
+ * The environment it gives a worker cannot change what the daemon promises the worker, nor what code is loaded into
+ * it (docs/security.md). Values of the environment are never repeated in a message.
+ */
+import path from 'node:path';
+import { YggError } from '../base/errors.ts';
+import type { WorkerConfig } from '../datastore.ts';
+import type { Redelivery } from '../journal/journal.ts';
+import { directivePattern } from '../messages.ts';
+import { choice, count, duration, type Kind, list, readValue, text, ValueFault } from './kinds.ts';
+import { nearest } from './nearest.ts';
+import { readToml, shown, type TomlFile } from './toml-file.ts';
+
+const hour = 3_600_000;
+
+type WorkerKinds = { readonly [Name in keyof WorkerConfig]: Kind<NonNullable<WorkerConfig[Name]>> };
+
+const kinds: WorkerKinds = {
+  env: list(text({ placeholder: 'NAME=value', takes: 'a text "NAME=value"', check: checkVariable })),
+  handlers: list(text({ placeholder: 'NAME', takes: 'a handler name', check: checkHandler })),
+  redelivery: choice<Redelivery>('WHEN', ['until-accepted', 'until-done']),
+  concurrency: count({ min: 1, max: 1024 }),
+  timeout: duration({ min: 1000, max: 365 * 24 * hour }),
+};
+
+const defaults: WorkerConfig = {
+  env: [],
+  handlers: [],
+  redelivery: undefined,
+  concurrency: undefined,
+  timeout: hour,
+};
+
+/** Keys that workers of the Go daemon have in their files, and what holds here instead. */
+const keysWithoutEffect: ReadonlyMap<string, string> = new Map([
+  ['exec', 'the worker file itself is run'],
+  ['protocol', 'workers always speak gRPC'],
+]);
+
+/** Keys that must not be passed over in silence. */
+const keysRefused: ReadonlyMap<string, string> = new Map([
+  ['user', 'workers run as the user of the daemon'],
+  ['group', 'workers run as the group of the daemon'],
+]);
+
+/** Names that decide what is executed or where the worker reports. */
+const variablesRefused: ReadonlySet<string> = new Set(['PATH', 'NODE_OPTIONS', 'BASH_ENV', 'ENV', 'IFS']);
+
+/**
+ * Reads what is said about the worker file `fileName`: from `<file name>.toml`, else from the name without `.worker`;
+ * defaults where nothing is said. Throws `YGG_WORKER_FILE` with file, line and column.
+ */
+export function loadWorkerConfig(
+  configDir: string,
+  fileName: string,
+  warn: (sentence: string) => void = () => {},
+): WorkerConfig {
+  try {
+    const file = workerConfigFiles(configDir, fileName)
+      .map(readToml)
+      .find((read) => read !== undefined);
+    return file ? { ...defaults, ...valuesOf(file, warn) } : defaults;
+  } catch (error) {
+    if (!(error instanceof YggError)) throw error;
+    throw new YggError('YGG_WORKER_FILE', error.message, { cause: error });
+  }
+}
+
+/** Where the configuration of a worker file may be, the first that is there holds. */
+export function workerConfigFiles(configDir: string, fileName: string): readonly string[] {
+  const names = new Set([fileName, fileName.replace(/\.worker$/, '')]);
+  return [...names].map((name) => path.join(configDir, 'workers', `${name}.toml`));
+}
+
+function valuesOf(file: TomlFile, warn: (sentence: string) => void): Partial<WorkerConfig> {
+  const values: Partial<Record<keyof WorkerConfig, unknown>> = {};
+  const mistakes: string[] = [];
+  for (const [key, raw] of Object.entries(file.table)) {
+    const place = `${file.place(key)}: ${key}`;
+    if (isField(key)) {
+      const kind: Kind<unknown> = kinds[key];
+      const read = readValue(kind, raw, key === 'env' ? () => 'this' : shown);
+      if ('fault' in read) mistakes.push(`${file.place(key, 'value')}: ${key} ${read.fault}.`);
+      else values[key] = read.value;
+    } else if (keysRefused.has(key)) {
+      mistakes.push(`${place} is not supported: ${keysRefused.get(key)}.`);
+    } else if (keysWithoutEffect.has(key)) {
+      warn(`${place} has no effect: ${keysWithoutEffect.get(key)}.`);
+    } else {
+      const likely = nearest(key, Object.keys(kinds));
+      mistakes.push(
+        `${place} is not known here; ${likely ? `did you mean ${likely}?` : `known are ${Object.keys(kinds).join(', ')}.`}`,
+      );
+    }
+  }
+  if (mistakes.length > 0) throw new YggError('YGG_WORKER_FILE', mistakes.join('\n'));
+  // Each value was read by the kind of its own field.
+  return values as Partial<WorkerConfig>;
+}
+
+function isField(key: string): key is keyof WorkerConfig {
+  return Object.hasOwn(kinds, key);
+}
+
+function checkVariable(entry: string): void {
+  const [, name] = /^([A-Za-z_][A-Za-z0-9_]*)=/.exec(entry) ?? [];
+  if (name === undefined) throw new ValueFault('takes texts of the form "NAME=value"; one has no name');
+  if (variablesRefused.has(name) || /^(?:YGG|LD)_/.test(name)) {
+    throw new ValueFault(
+      `must not set ${name}: the daemon decides what code a worker runs and whom it answers`,
+    );
+  }
+  if (/[\0\n]/.test(entry)) throw new ValueFault(`sets ${name} to a value with a line break or NUL`);
+}
+
+function checkHandler(name: string): void {
+  if (!directivePattern.test(name)) {
+    throw new ValueFault(
+      `takes names of letters, digits, dot, underscore and hyphen, at most 128 characters, not ${JSON.stringify(name)}`,
+    );
+  }
+}
