@@ -30,7 +30,8 @@ export interface Worker {
 export interface WorkerProcess {
   /** Absolute path of the worker file; unique. */
   readonly file: string;
-  readonly config: WorkerConfig;
+  /** Of the run under way or to come; read anew before each start. */
+  config: WorkerConfig;
   /** 0 while none runs. */
   pid: number;
   state: 'starting' | 'registered' | 'waiting' | 'failing' | 'stopping' | 'refused';

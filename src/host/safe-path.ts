@@ -1,0 +1,154 @@
+/**
+ * Says whether a path can be trusted: that nobody but root and the daemon's own user can change what it names.
+ *
+ * Owns the rule of docs/security.md for directories and worker files; changes nothing but the directory that it is
+ * asked to make. All of it is synchronous, so that nothing comes between a check and what follows it.
+ */
+import { chmodSync, lstatSync, mkdirSync, readdirSync, readlinkSync, type Stats } from 'node:fs';
+import path from 'node:path';
+import { YggError } from '../base/errors.ts';
+import { isPrivateGroup } from './private-group.ts';
+
+export interface SafePathOptions {
+  /** Whose path it has to be, beside root's; not set: the user this process runs as. */
+  readonly uid?: number;
+  /** Whether a group is its owner's alone, so that write permission of the group is harmless. */
+  readonly isPrivateGroup?: (uid: number, gid: number) => boolean;
+}
+
+/** A sticky directory will do as a parent, because what lies in it is checked too; not as an end. */
+type Role = 'parent' | 'end';
+
+/** Links followed before a path counts as a circle; Linux follows as many. */
+const maxLinks = 40;
+
+const groupWrite = 0o020;
+const otherWrite = 0o002;
+const sticky = 0o1000;
+
+/**
+ * Checks every part of an absolute path, and of the links on it: each belongs to root or to `uid`, and no one else
+ * may write to it. Parents may be writable when they are sticky, as `/tmp` is: what lies there cannot be replaced by
+ * others as long as it is ours.
+ *
+ * Throws `YGG_UNSAFE_PATH` naming the part and the command that mends it; file system errors pass through.
+ */
+export function checkSafePath(target: string, options: SafePathOptions = {}): void {
+  walk(target, options, 'end');
+}
+
+/**
+ * Makes sure that `directory` is there, 0700, ours, and no link, with parents nobody can replace.
+ *
+ * An empty one of ours that others may only read is closed to them; any other is refused with `YGG_UNSAFE_PATH`,
+ * because it may be in use for something else.
+ */
+export function ensurePrivateDirectory(directory: string, options: SafePathOptions = {}): void {
+  const target = path.resolve(directory);
+  const made = mkdirSafely(target, options);
+  const stats = lstatSync(target);
+  if (stats.isSymbolicLink()) throw unsafe(`${target} is a symbolic link; name the directory itself.`);
+  if (!stats.isDirectory()) throw unsafe(`${target} is not a directory; move it away.`);
+  const uid = options.uid ?? ownUid();
+  if (stats.uid !== uid) {
+    throw unsafe(`${target} belongs to uid ${stats.uid}, not to uid ${uid}; name another directory.`);
+  }
+  if ((stats.mode & 0o777) !== 0o700) {
+    const harmless = (stats.mode & (groupWrite | otherWrite)) === 0 && readdirSync(target).length === 0;
+    if (!made && !harmless) {
+      throw unsafe(
+        `${target} is open to other users (mode ${modeOf(stats)}); run: chmod 700 ${quoted(target)}`,
+      );
+    }
+    chmodSync(target, 0o700);
+  }
+  checkSafePath(target, options);
+}
+
+/** Says whether it made the directory. Nothing is made below a parent that is not safe. */
+function mkdirSafely(target: string, options: SafePathOptions): boolean {
+  let parent = path.dirname(target);
+  while (lstatSync(parent, { throwIfNoEntry: false }) === undefined) parent = path.dirname(parent);
+  walk(parent, options, 'parent');
+  return mkdirSync(target, { recursive: true, mode: 0o700 }) !== undefined;
+}
+
+/** Goes the way the kernel goes, link by link, and checks each part. `role` is what the last part is to be. */
+function walk(target: string, options: SafePathOptions, role: Role): void {
+  const rest = partsOf(path.isAbsolute(target) ? target : `${process.cwd()}/${target}`);
+  let here = '/';
+  let entry = lstatSync(here);
+  let links = 0;
+  checkOwner(here, entry, options);
+  while (true) {
+    const name = rest.shift();
+    if (name === undefined) break;
+    if (name === '..') {
+      here = path.dirname(here);
+      entry = lstatSync(here);
+      continue;
+    }
+    checkWriters(here, entry, options, 'parent');
+    const next = path.join(here, name);
+    const stats = lstatSync(next);
+    checkOwner(next, stats, options);
+    if (!stats.isSymbolicLink()) {
+      here = next;
+      entry = stats;
+      continue;
+    }
+    // A link's own mode means nothing; it is as safe as where it lies and where it leads.
+    links += 1;
+    if (links > maxLinks) throw unsafe(`${target} leads through more than ${maxLinks} symbolic links.`);
+    const lead = readlinkSync(next);
+    rest.unshift(...partsOf(lead));
+    if (!path.isAbsolute(lead)) continue;
+    here = '/';
+    entry = lstatSync(here);
+  }
+  checkWriters(here, entry, options, role);
+}
+
+function partsOf(way: string): string[] {
+  return way.split('/').filter((part) => part !== '' && part !== '.');
+}
+
+function checkOwner(part: string, stats: Stats, options: SafePathOptions): void {
+  const uid = options.uid ?? ownUid();
+  if (stats.uid === 0 || stats.uid === uid) return;
+  throw unsafe(
+    `${part} belongs to uid ${stats.uid}, who could change it; run: chown ${uid} ${quoted(part)}, or use another path.`,
+  );
+}
+
+function checkWriters(part: string, stats: Stats, options: SafePathOptions, role: Role): void {
+  if (role === 'parent' && (stats.mode & sticky) !== 0) return;
+  const others = (stats.mode & otherWrite) !== 0;
+  const privately = options.isPrivateGroup ?? isPrivateGroup;
+  const group = (stats.mode & groupWrite) !== 0 && !privately(stats.uid, stats.gid);
+  if (!others && !group) return;
+  const who = [group ? `group ${stats.gid}` : '', others ? 'everybody' : ''].filter(Boolean).join(' and ');
+  const mend = `${group ? 'g' : ''}${others ? 'o' : ''}-w`;
+  throw unsafe(
+    `${part} can be changed by ${who} (mode ${modeOf(stats)}); run: chmod ${mend} ${quoted(part)}`,
+  );
+}
+
+function modeOf(stats: Stats): string {
+  return (stats.mode & 0o7777).toString(8).padStart(4, '0');
+}
+
+/** A path as it can be pasted into a shell. */
+function quoted(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}
+
+function ownUid(): number {
+  const uid = process.getuid?.();
+  if (uid === undefined) throw unsafe('This system does not say who owns a file; yggd needs a POSIX one.');
+  return uid;
+}
+
+function unsafe(sentence: string): YggError {
+  return new YggError('YGG_UNSAFE_PATH', sentence);
+}

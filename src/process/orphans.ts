@@ -1,0 +1,67 @@
+/**
+ * Workers that a killed daemon left behind: found before any worker is started, and ended with their children, so
+ * that no worker runs twice.
+ *
+ * What we started is known by a mark that only it carries: a `YGG_SOCKET_ADDR` that names one worker's socket in our
+ * runtime directory. A worker that somebody else started has the shared socket's name there and is never touched.
+ */
+import path from 'node:path';
+import type { Logger } from '../base/log.ts';
+import { endProcesses } from './ending.ts';
+import { listProcesses, type ProcessEntry, readProcess, readVariable } from './process-table.ts';
+
+export interface OrphansDeps {
+  readonly runtimeDir: string;
+  readonly log: Logger;
+  /** Milliseconds between SIGTERM and SIGKILL. */
+  readonly patience?: number;
+}
+
+/** File names of the sockets that each belong to one worker. */
+const workerSocket = /^[^/]{8}\.s$/;
+
+/** Ends every orphan; one that cannot be ended is said and left. */
+export async function endOrphans({ runtimeDir, log, patience = 1_000 }: OrphansDeps): Promise<void> {
+  // Kept when its parent is gone, and with it the way by which it was found.
+  const known = new Map<number, ProcessEntry>();
+  const find = (): ProcessEntry[] => {
+    for (const entry of findOrphans(runtimeDir)) {
+      if (known.has(entry.pid)) continue;
+      known.set(entry.pid, entry);
+      log.warn({ pid: entry.pid }, 'a worker process of an earlier daemon still runs; ending it');
+    }
+    return [...known.values()].filter(({ pid, startTime }) => readProcess(pid)?.startTime === startTime);
+  };
+  const left = await endProcesses({ find, impatience: AbortSignal.timeout(patience) });
+  for (const { pid } of left) log.error({ pid }, 'a worker process of an earlier daemon cannot be ended');
+}
+
+/** Processes with our mark, and their descendants; never this process or one it descends from. */
+export function findOrphans(runtimeDir: string): ProcessEntry[] {
+  const prefix = `unix:${path.resolve(runtimeDir)}/`;
+  const entries = listProcesses();
+  const parents = new Map(entries.map(({ pid, parent }) => [pid, parent]));
+  const own = new Set(lineOf(process.pid, parents));
+  const marked = new Set(
+    entries
+      .filter(({ pid }) => {
+        const address = own.has(pid) ? undefined : readVariable(pid, 'YGG_SOCKET_ADDR');
+        return address?.startsWith(prefix) && workerSocket.test(address.slice(prefix.length));
+      })
+      .map(({ pid }) => pid),
+  );
+  if (marked.size === 0) return [];
+  return entries.filter(
+    ({ pid }) => !own.has(pid) && lineOf(pid, parents).some((ancestor) => marked.has(ancestor)),
+  );
+}
+
+/** A process, its parent, its parent's parent, and so on. */
+function lineOf(pid: number, parents: ReadonlyMap<number, number>): number[] {
+  const line: number[] = [];
+  for (let next: number | undefined = pid; next !== undefined && !line.includes(next); ) {
+    line.push(next);
+    next = parents.get(next);
+  }
+  return line;
+}

@@ -1,0 +1,64 @@
+/**
+ * The running processes, as Linux shows them in /proc.
+ *
+ * A process id alone names nothing, because ids are used again; an id with its start time does, for as long as the
+ * host is up, and /proc shows only what runs since then.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+
+export interface ProcessEntry {
+  readonly pid: number;
+  readonly parent: number;
+  /** The process group. */
+  readonly group: number;
+  /** Clock ticks between the start of the host and the start of the process. */
+  readonly startTime: string;
+}
+
+/** Not there, or only a zombie that waits for its parent: undefined. */
+export function readProcess(pid: number): ProcessEntry | undefined {
+  const stat = readProcFile(pid, 'stat');
+  // proc(5): the name in parentheses may itself hold spaces and parentheses; the fields are counted from its end.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const [state = '', parent, group] = fields;
+  const startTime = fields[19];
+  if (state === '' || state === 'Z' || state === 'X' || startTime === undefined) return undefined;
+  return { pid, parent: Number(parent), group: Number(group), startTime };
+}
+
+/** Every process but zombies. */
+export function listProcesses(): ProcessEntry[] {
+  let names: string[];
+  try {
+    names = readdirSync('/proc');
+  } catch {
+    return [];
+  }
+  return names.flatMap((name) => (/^\d+$/.test(name) ? (readProcess(Number(name)) ?? []) : []));
+}
+
+/** What a process was started with in its environment; undefined also where we may not look. */
+export function readVariable(pid: number, name: string): string | undefined {
+  const entry = readProcFile(pid, 'environ')
+    .split('\0')
+    .find((candidate) => candidate.startsWith(`${name}=`));
+  return entry?.slice(name.length + 1);
+}
+
+/** Sends a signal to exactly this process: one that got its id since is left alone. */
+export function signalProcess(entry: ProcessEntry, signal: NodeJS.Signals): void {
+  if (readProcess(entry.pid)?.startTime !== entry.startTime) return;
+  try {
+    process.kill(entry.pid, signal);
+  } catch {
+    // It ended in between, or became another user's: both show at the next look.
+  }
+}
+
+function readProcFile(pid: number, name: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/${name}`, 'latin1');
+  } catch {
+    return '';
+  }
+}
