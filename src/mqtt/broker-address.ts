@@ -1,0 +1,57 @@
+/**
+ * A broker as people write it, `mqtts://host:8883`, and what has to be dialled for it.
+ */
+import { YggError } from '../base/errors.ts';
+
+export interface BrokerAddress {
+  /** As it may be shown: without user and password. */
+  readonly name: string;
+  readonly transport: 'tcp' | 'tls';
+  readonly host: string;
+  readonly port: number;
+  readonly username?: string;
+  readonly password?: string;
+}
+
+/** Every scheme that the daemons in the field accept. */
+const transports = new Map<string, 'tcp' | 'tls' | 'websocket'>([
+  ['tcp', 'tcp'],
+  ['mqtt', 'tcp'],
+  ['ssl', 'tls'],
+  ['tls', 'tls'],
+  ['mqtts', 'tls'],
+  ['tcps', 'tls'],
+  ['mqtt+ssl', 'tls'],
+  ['ws', 'websocket'],
+  ['wss', 'websocket'],
+]);
+
+const defaultPorts = { tcp: 1883, tls: 8883 };
+
+/** Reads a broker's URL. Throws `YGG_CONFIG` naming the value and what would be right. */
+export function parseBrokerAddress(text: string): BrokerAddress {
+  const url = URL.canParse(text) && text.includes('://') ? new URL(text) : undefined;
+  if (!url?.hostname) {
+    throw refused(withoutSecrets(text), 'expected a URL such as mqtts://broker.example.com:8883');
+  }
+  const name = `${url.protocol}//${url.host}`;
+  const transport = transports.get(url.protocol.slice(0, -1));
+  if (transport === undefined) throw refused(name, `expected one of ${[...transports.keys()].join(', ')}`);
+  if (transport === 'websocket') throw refused(name, 'websockets are not supported; use tcp:// or mqtts://');
+  return {
+    name,
+    transport,
+    host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
+    port: url.port === '' ? defaultPorts[transport] : Number(url.port),
+    ...(url.username !== '' && { username: decodeURIComponent(url.username) }),
+    ...(url.password !== '' && { password: decodeURIComponent(url.password) }),
+  };
+}
+
+function refused(shown: string, fix: string): YggError {
+  return new YggError('YGG_CONFIG', `broker is "${shown}": ${fix}.`);
+}
+
+function withoutSecrets(text: string): string {
+  return text.replace(/\/\/[^@/]*@/, '//');
+}

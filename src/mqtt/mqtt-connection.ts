@@ -1,0 +1,309 @@
+/**
+ * One connection to one broker, on one MQTT.js client that is never used again.
+ *
+ * Owns the client, its stream and its acknowledgements. The library's own session is not used: it acknowledges too
+ * early or on the wrong connection, resends beside the outbox, and has no limits (docs/reliability.md). So every
+ * message is refused to the library, which then sends no PUBACK and parses on, and the PUBACK is written here.
+ */
+import { MqttClient } from 'mqtt';
+import { type IConnackPacket, type IPublishPacket, writeToStream } from 'mqtt-packet';
+import type { Clock, Timer } from '../base/clock.ts';
+import { type ErrorCode, reasonOf, YggError } from '../base/errors.ts';
+import { Acknowledgements } from './acknowledgements.ts';
+import type { BrokerAddress } from './broker-address.ts';
+import type { Connected, Incoming, InTopic, OutTopic, Receiver } from './connector.ts';
+import { dial, type TlsMaterial } from './dial.ts';
+import { PacketFilter } from './packet-filter.ts';
+import type { Topics } from './topics.ts';
+
+export interface MqttConnectionDeps {
+  readonly address: BrokerAddress;
+  readonly tls: TlsMaterial;
+  readonly topics: Topics;
+  readonly clientId: string;
+  readonly receiver: Receiver;
+  readonly will: Uint8Array;
+  readonly clock: Clock;
+  readonly limits: ReceiveLimits;
+  readonly cleanSession: boolean;
+  /** Publish an empty QoS 0 message to data/out first: some brokers make a topic on its first publish. */
+  readonly primeTopic: boolean;
+  /** Subscribe although the broker kept the session: whether that is complete is not known. */
+  readonly subscribeAlways: boolean;
+  /** Milliseconds. */
+  readonly keepAlive: number;
+  readonly connectTimeout: number;
+  readonly publishTimeout: number;
+}
+
+/** How much may be received and not settled before parsing is held. */
+export interface ReceiveLimits {
+  readonly messages: number;
+  readonly bytes: number;
+  /** Bytes of the largest PUBLISH that is kept. */
+  readonly packet: number;
+}
+
+interface Flight {
+  /** Milliseconds, monotonic. */
+  readonly since: number;
+  readonly fail: (error: YggError) => void;
+}
+
+/** Given to the library in place of an acknowledgement. */
+const deferred = new Error('acknowledged after the flush');
+
+const closeDeadline = 1_000;
+/** Longest hold of the parser where the keep-alive is off. */
+const holdWithoutKeepAlive = 15_000;
+
+export class MqttConnection {
+  readonly #deps: MqttConnectionDeps;
+  readonly #client: MqttClient;
+  readonly #filter: PacketFilter;
+  readonly #acknowledgements: Acknowledgements;
+  readonly #closed: Promise<void>;
+  #state: 'opening' | 'open' | 'closing' | 'closed' = 'opening';
+  /** The first thing that went wrong, if any. */
+  #fault: YggError | undefined;
+  #publishes = 0;
+  /** Waiting for their PUBACK, oldest first. */
+  readonly #flights = new Set<Flight>();
+  #overdue: Timer | undefined;
+  /** Set if and only if parsing is held: goes on. */
+  #resume: (() => void) | undefined;
+  #holdEnd: Timer | undefined;
+  /** Parsing was held as long as the keep-alive allows; until the disk has caught up it is not held again. */
+  #pressed = false;
+
+  constructor(deps: MqttConnectionDeps) {
+    const { address, tls, topics, limits } = deps;
+    this.#deps = deps;
+    this.#filter = new PacketFilter(dial(address, tls), { maxPacket: limits.packet });
+    this.#acknowledgements = new Acknowledgements((packetId) => this.#writePuback(packetId));
+    const client = new MqttClient(() => this.#filter, {
+      manualConnect: true,
+      clientId: deps.clientId,
+      protocolVersion: 4,
+      clean: deps.cleanSession,
+      keepalive: Math.ceil(deps.keepAlive / 1000),
+      connectTimeout: deps.connectTimeout,
+      reconnectPeriod: 0,
+      resubscribe: false,
+      will: { topic: topics.controlOut, payload: Buffer.from(deps.will), qos: 1, retain: false },
+      ...(address.username !== undefined && { username: address.username }),
+      ...(address.password !== undefined && { password: address.password }),
+      // The library formats every payload for its debug log otherwise.
+      log: () => {},
+    });
+    this.#client = client;
+    client.handleMessage = (packet, done) => this.#onPublish(packet, done);
+    // After an error the library may go on with a stream that makes no sense any more.
+    client.on('error', (error) => this.#fail(error));
+    this.#filter.on('error', (error) => this.#fail(error));
+    this.#closed = new Promise((resolve) => {
+      client.once('close', () => {
+        this.#onClose();
+        resolve();
+      });
+    });
+  }
+
+  /** Connects and subscribes. Throws `YGG_BROKER_REFUSED`, `YGG_BROKER_UNREACHABLE` or `YGG_BROKER_PROTOCOL`. */
+  async open(abort: AbortSignal): Promise<Connected> {
+    const { address, topics, primeTopic, subscribeAlways, clock, publishTimeout } = this.#deps;
+    const onAbort = (): void => this.#fail(abort.reason);
+    abort.addEventListener('abort', onAbort, { once: true });
+    try {
+      if (abort.aborted) onAbort();
+      const { sessionPresent } = await this.#connack();
+      if (primeTopic) this.#client.publish(topics.dataOut, '', { qos: 0 });
+      if (!sessionPresent || subscribeAlways) await this.#subscribe();
+      this.#state = 'open';
+      this.#overdue = clock.every(publishTimeout / 4, () => this.#checkOverdue());
+      return { broker: address.name, sessionPresent };
+    } catch (error) {
+      this.#fail(error);
+      await this.#closed;
+      throw this.#fault ?? error;
+    } finally {
+      abort.removeEventListener('abort', onAbort);
+    }
+  }
+
+  publish(topic: OutTopic, payload: Uint8Array): Promise<void> {
+    if (this.#state !== 'open') return Promise.reject(this.#lost());
+    const { topics, clock } = this.#deps;
+    const name = topic === 'control/out' ? topics.controlOut : topics.dataOut;
+    return new Promise((resolve, reject) => {
+      const flight: Flight = { since: clock.monotonic(), fail: reject };
+      this.#flights.add(flight);
+      this.#client.publish(name, asBuffer(payload), { qos: 1 }, (error) => {
+        this.#flights.delete(flight);
+        if (!error) resolve();
+        else reject(new YggError('YGG_BROKER_REFUSED', `The broker refused it: ${reasonOf(error)}.`));
+      });
+    });
+  }
+
+  /** DISCONNECT and close: what is in flight is lost, and the broker sends no last will. */
+  async close(): Promise<void> {
+    if (this.#state === 'open') {
+      this.#state = 'closing';
+      writeToStream({ cmd: 'disconnect' }, this.#filter);
+      this.#filter.end();
+      const deadline = this.#deps.clock.after(closeDeadline, () => this.#filter.destroy());
+      this.#resumeParsing();
+      await this.#closed;
+      deadline.cancel();
+    } else {
+      this.#filter.destroy();
+      await this.#closed;
+    }
+  }
+
+  #connack(): Promise<IConnackPacket> {
+    return new Promise((resolve, reject) => {
+      this.#client.once('connect', resolve);
+      void this.#closed.then(() => reject(this.#lost()));
+      this.#client.connect();
+    });
+  }
+
+  #subscribe(): Promise<void> {
+    const { topics } = this.#deps;
+    return new Promise((resolve, reject) => {
+      void this.#closed.then(() => reject(this.#lost()));
+      const wanted = [topics.controlIn, topics.dataIn];
+      this.#client.subscribe(wanted, { qos: 1 }, (error, granted = []) => {
+        // Granted QoS 0 would mean that whatever comes while the daemon is away is lost.
+        const refused = wanted.filter(
+          (topic) => !granted.some((grant) => grant.topic === topic && grant.qos === 1),
+        );
+        if (!error && refused.length === 0) resolve();
+        else reject(refusal(`did not grant QoS 1 on ${(error ? wanted : refused).join(' and ')}`));
+      });
+    });
+  }
+
+  #onPublish(packet: IPublishPacket, done: (error?: Error) => void): void {
+    const { receiver } = this.#deps;
+    const oversize = this.#filter.takeOversize(this.#publishes);
+    this.#publishes += 1;
+    const payload = typeof packet.payload === 'string' ? Buffer.from(packet.payload) : packet.payload;
+    const qos = packet.qos === 0 ? 0 : 1;
+    const ticket = this.#acknowledgements.add(qos === 0 ? 0 : (packet.messageId ?? 0), payload.length);
+    const settle = (state: 'acknowledged' | 'left'): void => {
+      this.#acknowledgements.settle(ticket, state);
+      if (this.#pressed || this.#resume) this.#relax();
+    };
+    const message: Incoming = {
+      topic: this.#topicOf(packet.topic),
+      topicName: packet.topic,
+      payload,
+      oversize,
+      qos,
+      retain: packet.retain,
+      redelivered: packet.dup,
+      pressed: this.#pressed,
+      acknowledge: () => settle('acknowledged'),
+      leave: () => settle('left'),
+    };
+    receiver.onMessage(message);
+    if (this.#pressed || !this.#overfull()) done(deferred);
+    else this.#hold(() => done(deferred));
+  }
+
+  #topicOf(name: string): InTopic {
+    const { topics } = this.#deps;
+    if (name === topics.dataIn) return 'data/in';
+    return name === topics.controlIn ? 'control/in' : 'foreign';
+  }
+
+  #overfull(): boolean {
+    const { limits } = this.#deps;
+    return this.#acknowledgements.open > limits.messages || this.#acknowledgements.bytes > limits.bytes;
+  }
+
+  /** PINGRESP and PUBACKs wait behind what is held, so a hold ends before the keep-alive does. */
+  #hold(resume: () => void): void {
+    const { clock, keepAlive } = this.#deps;
+    this.#resume = resume;
+    this.#holdEnd = clock.after(keepAlive > 0 ? keepAlive / 2 : holdWithoutKeepAlive, () => {
+      this.#pressed = true;
+      this.#resumeParsing();
+    });
+  }
+
+  #relax(): void {
+    if (this.#overfull()) return;
+    this.#pressed = false;
+    this.#resumeParsing();
+  }
+
+  #resumeParsing(): void {
+    const resume = this.#resume;
+    this.#resume = undefined;
+    this.#holdEnd?.cancel();
+    resume?.();
+  }
+
+  #writePuback(messageId: number): void {
+    if (this.#filter.writable) writeToStream({ cmd: 'puback', messageId }, this.#filter);
+  }
+
+  #checkOverdue(): void {
+    const { clock, publishTimeout } = this.#deps;
+    for (const { since } of this.#flights) {
+      // MQTT resends only on a new connection, so a PUBACK that does not come is worth one.
+      if (clock.monotonic() - since > publishTimeout) {
+        this.#fail(new YggError('YGG_BROKER_LOST', `No PUBACK came for ${publishTimeout} ms.`));
+      }
+      return;
+    }
+  }
+
+  #fail(error: unknown): void {
+    this.#fault ??= error instanceof YggError ? error : faultOf(error);
+    this.#filter.destroy();
+  }
+
+  #onClose(): void {
+    const wasOpen = this.#state === 'open' || this.#state === 'closing';
+    this.#state = 'closed';
+    this.#overdue?.cancel();
+    this.#holdEnd?.cancel();
+    this.#resume = undefined;
+    const reason = this.#lost();
+    for (const flight of this.#flights) flight.fail(reason);
+    this.#flights.clear();
+    this.#client.end(true);
+    if (wasOpen) this.#deps.receiver.onClose(reason);
+  }
+
+  #lost(): YggError {
+    const { address } = this.#deps;
+    return this.#fault ?? new YggError('YGG_BROKER_LOST', `${address.name} closed the connection.`);
+  }
+}
+
+/** Return codes of a CONNACK that say no to this host (MQTT 3.1.1, 3.2.2.3); 3 says that the server is not ready. */
+const refusingCodes: ReadonlySet<unknown> = new Set([1, 2, 4, 5]);
+
+function faultOf(error: unknown): YggError {
+  const code: unknown = error instanceof Error && 'code' in error ? error.code : undefined;
+  if (refusingCodes.has(code)) return refusal(`refused the connection: ${reasonOf(error)}`, error);
+  const kind: ErrorCode =
+    typeof code === 'string' || code === 3 ? 'YGG_BROKER_UNREACHABLE' : 'YGG_BROKER_PROTOCOL';
+  return new YggError(kind, `${reasonOf(error)}.`, { cause: error });
+}
+
+function refusal(what: string, cause?: unknown): YggError {
+  return new YggError('YGG_BROKER_REFUSED', `The broker ${what}; check client id, certificate and its ACL.`, {
+    cause,
+  });
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

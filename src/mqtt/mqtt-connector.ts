@@ -1,0 +1,117 @@
+/**
+ * The connector on MQTT.js: tries the brokers in the order they are listed, and holds one connection.
+ */
+import type { Clock } from '../base/clock.ts';
+import { within } from '../base/deadline.ts';
+import { reasonOf, YggError } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import type { BrokerAddress } from './broker-address.ts';
+import type { Connected, ConnectOptions, Connector, OutTopic, Receiver } from './connector.ts';
+import type { TlsMaterial } from './dial.ts';
+import { MqttConnection } from './mqtt-connection.ts';
+import type { Topics } from './topics.ts';
+
+export interface MqttConnectorDeps {
+  /** In the order in which they are tried, each time from the first. */
+  readonly brokers: readonly BrokerAddress[];
+  readonly topics: Topics;
+  readonly clientId: string;
+  /** Asked for each connection, so that new certificates count from the next one on. */
+  readonly tls: () => TlsMaterial;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly options?: Partial<MqttOptions>;
+}
+
+/** Times in milliseconds, sizes in bytes. */
+export interface MqttOptions {
+  readonly cleanSession: boolean;
+  readonly keepAlive: number;
+  readonly connectTimeout: number;
+  readonly publishTimeout: number;
+  readonly primeTopic: boolean;
+  readonly maxMessageSize: number;
+  /** Messages, and their bytes, received and not settled before parsing is held. */
+  readonly receiveWindow: number;
+  readonly receiveWindowBytes: number;
+}
+
+const defaults: MqttOptions = {
+  cleanSession: false,
+  keepAlive: 30_000,
+  connectTimeout: 10_000,
+  publishTimeout: 30_000,
+  primeTopic: true,
+  maxMessageSize: 2 * 1024 * 1024,
+  receiveWindow: 4_096,
+  receiveWindowBytes: 16 * 1024 * 1024,
+};
+
+/** What an envelope may add to the largest message. */
+const envelopeAllowance = 64 * 1024;
+
+export function createMqttConnector(deps: MqttConnectorDeps): Connector {
+  const { brokers, topics, clientId, tls, clock, log } = deps;
+  const { maxMessageSize, receiveWindow, receiveWindowBytes, ...options } = { ...defaults, ...deps.options };
+  const limits = {
+    messages: receiveWindow,
+    bytes: receiveWindowBytes,
+    packet: maxMessageSize + Buffer.byteLength(topics.controlOut) + envelopeAllowance,
+  };
+  /**
+   * Brokers whose session this process has completed. One found from an earlier life may lack a subscription, when
+   * that ended between CONNECT and SUBSCRIBE, or have those of another prefix.
+   */
+  const subscribed = new Set<string>();
+  let connection: MqttConnection | undefined;
+
+  async function connectTo(
+    address: BrokerAddress,
+    receiver: Receiver,
+    { will, abort }: ConnectOptions,
+  ): Promise<Connected> {
+    const candidate = new MqttConnection({
+      ...options,
+      address,
+      tls: tls(),
+      topics,
+      clientId,
+      receiver,
+      will,
+      clock,
+      limits,
+      subscribeAlways: !subscribed.has(address.name),
+    });
+    const deadline = { step: `connecting to ${address.name}`, ms: options.connectTimeout, abort };
+    const connected = await within(deadline, (cut) => candidate.open(cut));
+    subscribed.add(address.name);
+    connection = candidate;
+    return connected;
+  }
+
+  return {
+    async connect(receiver, connectOptions) {
+      const failures: string[] = [];
+      let refused = false;
+      for (const address of brokers) {
+        try {
+          return await connectTo(address, receiver, connectOptions);
+        } catch (error) {
+          if (connectOptions.abort.aborted) throw error;
+          if (error instanceof YggError && error.code === 'YGG_BROKER_REFUSED') refused = true;
+          log.debug({ broker: address.name, error: reasonOf(error) }, 'a broker was tried in vain');
+          failures.push(`${address.name}: ${reasonOf(error)}`);
+        }
+      }
+      throw new YggError(refused ? 'YGG_BROKER_REFUSED' : 'YGG_BROKER_UNREACHABLE', failures.join(' '));
+    },
+    publish(topic: OutTopic, payload: Uint8Array) {
+      if (connection) return connection.publish(topic, payload);
+      return Promise.reject(new YggError('YGG_BROKER_LOST', 'There is no connection to a broker.'));
+    },
+    async close() {
+      await connection?.close();
+      connection = undefined;
+    },
+  };
+}
