@@ -44,6 +44,7 @@ export type ErrorCode =
   | 'YGG_BROKER_PROTOCOL'
   | 'YGG_BROKER_LOST'
   | 'YGG_NO_ANSWER'
+  | 'YGG_GIVEN_UP'
   | 'YGG_HANDLER_INVALID'
   | 'YGG_HANDLER_TAKEN'
   | 'YGG_NOT_REGISTERED'
@@ -230,6 +231,13 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorFacts>> = {
     http: 504,
     exit: 75,
     retry: true,
+  },
+  YGG_GIVEN_UP: {
+    sentence: 'The host gave the message up, and reported why.',
+    grpc: 9,
+    http: 502,
+    exit: 1,
+    retry: false,
   },
   YGG_HANDLER_INVALID: {
     sentence: 'A handler name is not one: letters, digits, dot, underscore and hyphen, at most 128.',

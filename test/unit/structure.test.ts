@@ -31,7 +31,7 @@ const gatekeepers: ReadonlyArray<readonly [thing: RegExp, places: RegExp]> = [
   // Programs pass small runners in where a folder has to start something.
   [/^node:child_process$/, /^(src\/process|cmd)\//],
   [/^smol-toml$/, /^src\/config\//],
-  [/^commander$/, /^(cmd|src\/config)\//],
+  [/^commander$/, /^(cmd|src\/config|src\/remote)\//],
   [/^pino$/, /^src\/base\//],
 ];
 
