@@ -1,5 +1,6 @@
 /** A local HTTP server for detached content: answers as it is told and keeps what it was asked. */
-import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http';
+import { createServer, type IncomingHttpHeaders, type RequestListener, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer, type ServerOptions } from 'node:https';
 import type { Scope } from './scope.ts';
 
 export interface HttpCall {
@@ -14,7 +15,7 @@ export type Answer = (call: HttpCall, response: ServerResponse) => void;
 export interface ContentServer {
   /** `127.0.0.1:PORT`, as `content-hosts` takes it. */
   readonly host: string;
-  /** `http://127.0.0.1:PORT` */
+  /** `http://127.0.0.1:PORT`, or https. */
   readonly origin: string;
   /** In order of arrival. */
   readonly calls: HttpCall[];
@@ -23,10 +24,11 @@ export interface ContentServer {
   callsTo(path: string): readonly HttpCall[];
 }
 
-export async function startContentServer(scope: Scope): Promise<ContentServer> {
+/** With `tls`, over https. */
+export async function startContentServer(scope: Scope, tls?: ServerOptions): Promise<ContentServer> {
   const calls: HttpCall[] = [];
   const answers = new Map<string, Answer>();
-  const server = createServer((request, response) => {
+  const listener: RequestListener = (request, response) => {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
@@ -37,7 +39,8 @@ export async function startContentServer(scope: Scope): Promise<ContentServer> {
       if (answer) answer(call, response);
       else response.writeHead(404).end();
     });
-  });
+  };
+  const server = tls ? createTlsServer(tls, listener) : createServer(listener);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   scope.defer(
     () =>
@@ -50,7 +53,7 @@ export async function startContentServer(scope: Scope): Promise<ContentServer> {
   const port = typeof address === 'object' && address ? address.port : 0;
   return {
     host: `127.0.0.1:${port}`,
-    origin: `http://127.0.0.1:${port}`,
+    origin: `${tls ? 'https' : 'http'}://127.0.0.1:${port}`,
     calls,
     on: (path, answer) => void answers.set(path, answer),
     callsTo: (path) => calls.filter((call) => call.url === path),

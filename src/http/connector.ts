@@ -1,0 +1,58 @@
+/**
+ * Opens the connections of one standing: which certificate is shown, which addresses may be reached, how TLS is set.
+ */
+import type { LookupFunction } from 'node:net';
+import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls';
+import type { buildConnector } from 'undici';
+import { publicLookup } from './addresses.ts';
+import type { Standing } from './egress.ts';
+
+/** Loaded TLS files, PEM. The same object until the files change. */
+export interface TlsMaterial {
+  /** Authorities trusted besides the well-known ones. */
+  readonly ca?: readonly string[] | undefined;
+  readonly cert?: string | undefined;
+  readonly key?: string | undefined;
+}
+
+export interface ConnectorDeps {
+  readonly standing: Standing;
+  readonly tls: () => TlsMaterial;
+  /** Milliseconds for name resolution, connecting and the TLS handshake together. */
+  readonly timeout: number;
+  readonly build: typeof buildConnector;
+  /** Resolves names of hosts that are not listed; not set: {@link publicLookup}. */
+  readonly lookup?: LookupFunction | undefined;
+}
+
+export function createConnector(deps: ConnectorDeps): buildConnector.connector {
+  const { standing, tls, timeout, build, lookup = publicLookup() } = deps;
+  let material: TlsMaterial | undefined;
+  let connect: buildConnector.connector | undefined;
+
+  function secureContext({ ca, cert, key }: TlsMaterial): SecureContext {
+    return createSecureContext({
+      minVersion: 'TLSv1.2',
+      ...(ca && ca.length > 0 && { ca: [...rootCertificates, ...ca] }),
+      ...(standing !== 'other' && cert !== undefined && key !== undefined && { cert, key }),
+    });
+  }
+
+  return (target, callback) => {
+    try {
+      const current = tls();
+      if (!connect || current !== material) {
+        connect = build({
+          timeout,
+          secureContext: secureContext(current),
+          ...(standing !== 'listed' && { lookup }),
+        });
+        material = current;
+      }
+    } catch (error) {
+      callback(error instanceof Error ? error : new Error(String(error)), null);
+      return;
+    }
+    connect(target, callback);
+  };
+}
