@@ -20,11 +20,11 @@ export interface RemoteClientOptions {
   readonly deadline: number;
 }
 
-/** PEM text. */
+/** PEM. */
 export interface RemoteTls {
-  readonly cert?: string | undefined;
-  readonly key?: string | undefined;
-  readonly ca?: readonly string[] | undefined;
+  readonly cert: Buffer | undefined;
+  readonly key: Buffer | undefined;
+  readonly ca: readonly (string | Buffer)[] | undefined;
 }
 
 /** While it returns a promise that is pending, nothing more is read from the broker. */
@@ -140,7 +140,7 @@ function clientOptions(options: RemoteClientOptions, address: BrokerAddress): IC
     ...(password !== undefined && { password }),
     ...(tls?.cert !== undefined && { cert: tls.cert }),
     ...(tls?.key !== undefined && { key: tls.key }),
-    ...(tls?.ca && tls.ca.length > 0 && { ca: [...tls.ca] }),
+    ...(tls?.ca !== undefined && { ca: tls.ca.map(String) }),
     ...tlsFloor,
   };
 }

@@ -20,7 +20,7 @@ export interface ConnectOptions {
   readonly deadline: number;
 }
 
-export interface ReachDeps extends Pick<TargetDeps, 'readText' | 'commonName'> {
+export interface ReachDeps extends Pick<TargetDeps, 'loadTls'> {
   connect(options: ConnectOptions): Promise<BrokerClient & { close(): Promise<void> }>;
   /** Where the daemon of this machine is looked for, when the options do not say. */
   findDaemon(where: DaemonLookup): LocalDaemon;
@@ -65,8 +65,7 @@ export async function reach(
   const printer = new Printer({ out: deps.out, err: deps.err, format: flags.format });
   const warnings: string[] = [];
   const target = chooseTarget(flags, {
-    readText: deps.readText,
-    commonName: deps.commonName,
+    loadTls: deps.loadTls,
     findDaemon: () => deps.findDaemon(flags),
     warn: (sentence) => warnings.push(sentence),
   });

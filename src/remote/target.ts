@@ -2,7 +2,7 @@
  * Which host is meant, and by which broker it is reached: from the options, and for what they leave out from the
  * daemon of this machine.
  */
-import { reasonOf, YggError } from '../base/errors.ts';
+import { YggError } from '../base/errors.ts';
 
 /** How the daemon of this machine reaches its brokers. */
 export interface LocalDaemon {
@@ -26,13 +26,29 @@ export interface TargetOptions {
   readonly caRoot?: readonly string[] | undefined;
 }
 
+export interface TlsFiles {
+  readonly certFile: string | undefined;
+  readonly keyFile: string | undefined;
+  readonly caRoot: readonly string[];
+}
+
+/** PEM, and what it says. */
+export interface Tls {
+  readonly cert: Buffer | undefined;
+  readonly key: Buffer | undefined;
+  readonly ca: readonly (string | Buffer)[] | undefined;
+}
+
+export interface LoadedTls extends Tls {
+  /** Common Name of the certificate; empty without one. */
+  readonly commonName: string;
+}
+
 export interface TargetDeps {
   /** The daemon of this machine. Throws `YGG_NOT_RUNNING` naming where it was looked for. */
   findDaemon(): LocalDaemon;
-  /** Text of a file; throws when it cannot be read. */
-  readText(file: string): string;
-  /** The Common Name of a PEM certificate, or empty. */
-  commonName(pem: string): string;
+  /** Reads the files; throws `YGG_CONFIG_FILE` when they are not what they should be. */
+  loadTls(files: TlsFiles): LoadedTls;
   warn(sentence: string): void;
 }
 
@@ -42,7 +58,7 @@ export interface Target {
   readonly brokers: readonly string[];
   readonly username?: string | undefined;
   readonly password?: string | undefined;
-  readonly tls: { readonly cert?: string; readonly key?: string; readonly ca: readonly string[] };
+  readonly tls: Tls;
 }
 
 const defaultPrefix = 'yggdrasil';
@@ -66,37 +82,26 @@ export function chooseTarget(options: TargetOptions, deps: TargetDeps): Target {
     brokers: broker === undefined ? (own?.brokers ?? []) : [broker],
     username: own?.login?.username,
     password: own?.login?.password,
-    tls: readTls(options, own, host, deps),
+    tls: tlsFor(options, own, host, deps),
   };
 }
 
-function readTls(
+function tlsFor(
   options: TargetOptions,
   own: LocalDaemon | undefined,
   host: string,
-  { readText, commonName, warn }: TargetDeps,
-): Target['tls'] {
+  { loadTls, warn }: TargetDeps,
+): Tls {
   const certFile = options.certFile ?? own?.certFile;
   const keyFile = options.keyFile ?? own?.keyFile;
   if ((certFile === undefined) !== (keyFile === undefined)) {
     throw new YggError('YGG_USAGE', '--cert-file and --key-file belong together; one of them is missing.');
   }
-  const read = (file: string): string => {
-    try {
-      return readText(file);
-    } catch (error) {
-      throw new YggError('YGG_CONFIG_FILE', `"${file}" cannot be read: ${reasonOf(error)}.`, {
-        cause: error,
-      });
-    }
-  };
-  const ca = (options.caRoot ?? own?.caRoots ?? []).map(read);
-  if (certFile === undefined || keyFile === undefined) return { ca };
-  const cert = read(certFile);
-  if (commonName(cert) === host) {
+  const tls = loadTls({ certFile, keyFile, caRoot: options.caRoot ?? own?.caRoots ?? [] });
+  if (certFile !== undefined && tls.commonName === host) {
     warn(
       `${certFile} is the certificate of ${host} itself: a broker that goes by certificates takes this program for the host, and may disconnect it. Use one of your own with --cert-file and --key-file.`,
     );
   }
-  return { cert, key: read(keyFile), ca };
+  return tls;
 }

@@ -1,0 +1,125 @@
+/**
+ * yggctl: talks to daemons. Puts the commands together and turns their end into an exit status.
+ */
+import { randomUUID } from 'node:crypto';
+import { lstatSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import type { WriteStream } from 'node:tty';
+import { Command, CommanderError } from 'commander';
+import { systemClock } from '../src/base/clock.ts';
+import { errorTable, reasonOf, YggError } from '../src/base/errors.ts';
+import { silentLogger } from '../src/base/log.ts';
+import { defaultRuntimeDir } from '../src/config/directories.ts';
+import { hostConfigFile, loadOptions } from '../src/config/load.ts';
+import { parseDuration } from '../src/config/units.ts';
+import { loadTls } from '../src/host/certificate.ts';
+import { clientId } from '../src/host/client-id.ts';
+import { checkSafePath } from '../src/host/safe-path.ts';
+import { type EmbeddedAccess, embeddedAccessFile, readEmbeddedAccess } from '../src/mqtt/embedded-access.ts';
+import { connectRemoteClient } from '../src/mqtt/remote-client.ts';
+import { createTopics } from '../src/mqtt/topics.ts';
+import { findQuickStart } from '../src/quick-start/private-folder.ts';
+import { addRemoteCommands } from '../src/remote/commands.ts';
+import { findLocalDaemon, type LocalDaemonDeps } from '../src/remote/local-daemon.ts';
+import type { Screen } from '../src/remote/printer.ts';
+import { processEnvironment } from './environment.ts';
+
+/** From `dist/cmd/`. */
+const packageRoot = path.resolve(import.meta.dirname, '../..');
+const environment = processEnvironment();
+const tlsDeps = { log: silentLogger, clock: systemClock };
+
+/** What a stream's reader no longer wants is nobody's fault. */
+function screenOf(stream: WriteStream): Screen {
+  const terminal = stream.isTTY === true;
+  stream.on('error', () => {});
+  return {
+    terminal,
+    colour: terminal && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb',
+    write: (text) => new Promise((resolve) => stream.write(text, () => resolve())),
+  };
+}
+
+function runtimeDirs(): string[] {
+  const quickStart = findQuickStart(packageRoot, environment.uid);
+  return [...(quickStart === undefined ? [] : [quickStart]), defaultRuntimeDir(environment)];
+}
+
+function readAccess(runtimeDir: string): EmbeddedAccess | undefined {
+  const file = embeddedAccessFile(path.resolve(runtimeDir));
+  if (!lstatSync(file, { throwIfNoEntry: false })) return undefined;
+  checkSafePath(file);
+  return readEmbeddedAccess(path.dirname(file));
+}
+
+const readConfig: LocalDaemonDeps['readConfig'] = (file) => {
+  const { options, files } = loadOptions({ flags: {}, environment, file });
+  const { certFile, keyFile, caRoot, topicPrefix, stateDir, broker } = options;
+  const source = files.join(', ') || hostConfigFile;
+  const { commonName } = loadTls({ certFile, keyFile, caRoot: [] }, tlsDeps);
+  const newId = (): never => {
+    throw new YggError(
+      'YGG_NOT_RUNNING',
+      `The daemon that ${source} describes has no client id yet, because it never ran. Start it, or name the host with --to.`,
+    );
+  };
+  // Asked for only when somebody wants to know: the state directory may be closed to this user.
+  const id = broker.length === 0 ? '' : clientId({ given: options.clientId, commonName, stateDir, newId });
+  return {
+    source,
+    daemon: { clientId: id, topicPrefix, brokers: broker, certFile, keyFile, caRoots: caRoot },
+  };
+};
+
+/** Ctrl-C, or nobody reads any longer (`yggctl remote listen | head`). */
+function interrupted(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve());
+    process.stdout.once('error', () => resolve());
+  });
+}
+
+const out = screenOf(process.stdout);
+const err = screenOf(process.stderr);
+const { version }: { version: string } = JSON.parse(
+  readFileSync(path.join(packageRoot, 'package.json'), 'utf8'),
+);
+
+const program = new Command('yggctl')
+  .description('Talks to yggd: the daemon of this machine, and hosts elsewhere through their broker.')
+  .version(version, '--version', 'print the version')
+  .helpOption('--help', 'print this help')
+  .exitOverride();
+
+addRemoteCommands(program, {
+  connect: connectRemoteClient,
+  createTopics,
+  findDaemon: (lookup) => findLocalDaemon(lookup, { runtimeDirs: runtimeDirs(), readAccess, readConfig }),
+  newClientId: () => `yggctl-${randomUUID().slice(0, 8)}`,
+  newId: randomUUID,
+  parseDuration,
+  loadTls: (files) => loadTls(files, tlsDeps),
+  readFile: (file) => readFileSync(file),
+  readStdin: () => buffer(process.stdin),
+  interrupted,
+  clock: systemClock,
+  out,
+  err,
+});
+
+/** The exit status for whatever ended the program, after it was said. */
+async function statusOf(error: unknown): Promise<number> {
+  if (error instanceof CommanderError) {
+    // Commander has said it already; help and version are no errors.
+    return error.exitCode === 0 ? 0 : errorTable.YGG_USAGE.exit;
+  }
+  await err.write(`yggctl: ${reasonOf(error)}\n`);
+  return error instanceof YggError ? error.facts.exit : errorTable.YGG_INTERNAL.exit;
+}
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.exitCode = await statusOf(error);
+}
