@@ -47,7 +47,8 @@ export type Behaviour =
   | 'die-when-full'
   | 'answer-and-exit'
   | 'invalid-bytes'
-  | 'bad-headers';
+  | 'bad-headers'
+  | 'numbered';
 
 export interface NodeWorkerOptions extends WorkerOptions {
   readonly behaviours?: readonly Behaviour[];

@@ -1,0 +1,50 @@
+/** The file in which the Node fixture writes down what happens to it, over all its incarnations. */
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import type { Scope } from './scope.ts';
+import { tempDir } from './temp-dir.ts';
+import { waitFor } from './wait-for.ts';
+
+export type LedgerEvent = 'start' | 'register' | 'register-again' | 'message' | 'sent' | 'send-failed';
+
+export interface LedgerEntry {
+  readonly event: LedgerEvent;
+  readonly pid: number;
+  readonly [field: string]: unknown;
+}
+
+export interface Ledger {
+  /** What the fixture's `ledger` option takes. */
+  readonly file: string;
+  entries(): readonly LedgerEntry[];
+  events(event: LedgerEvent): readonly LedgerEntry[];
+  /** Ids of the messages it was handed, in order, repetitions included. */
+  messageIds(): readonly string[];
+  /** Pids of its incarnations, in order. */
+  pids(): readonly number[];
+  /** Waits for so many of an event. */
+  reaches(event: LedgerEvent, count: number, deadline?: number): Promise<readonly LedgerEntry[]>;
+}
+
+export function ledger(scope: Scope): Ledger {
+  const file = path.join(tempDir(scope, 'ledger-'), 'ledger');
+  const entries = (): LedgerEntry[] => {
+    if (!existsSync(file)) return [];
+    const lines = readFileSync(file, 'utf8').split('\n').slice(0, -1);
+    return lines.map((line): LedgerEntry => JSON.parse(line));
+  };
+  const events = (event: LedgerEvent): LedgerEntry[] => entries().filter((entry) => entry.event === event);
+  return {
+    file,
+    entries,
+    events,
+    messageIds: () => events('message').map((entry) => String(entry['message_id'])),
+    pids: () => events('start').map(({ pid }) => pid),
+    reaches: (event, count, deadline = 10_000) =>
+      waitFor(() => (events(event).length >= count ? events(event) : undefined), {
+        what: `${count} times ${event} in the ledger`,
+        deadline,
+        detail: () => JSON.stringify(entries().slice(-10)),
+      }),
+  };
+}
