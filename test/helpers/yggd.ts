@@ -138,13 +138,15 @@ export class Yggd extends Child {
     return { exit, took: performance.now() - begun };
   }
 
-  /** A clean stop, and nothing left: status 0, no error logged, no child, no socket. */
+  /** A clean stop, and nothing left: status 0, no child, no socket, no word of Node's own. Milliseconds it took. */
   async stopCleanly(deadline?: number): Promise<number> {
     const { exit, took } = await this.stop(deadline);
     const faults = [
       ...(exit.code === 0 ? [] : [`ended with status ${exit.code}, signal ${exit.signal}`]),
       ...this.home.processes().map((pid) => `process ${pid} is left`),
       ...this.home.runtimeFiles().map((file) => `${file} is left in the runtime directory`),
+      // Warnings and rejections of Node itself are no JSON.
+      ...this.lines.filter((line) => !line.startsWith('{')).map((line) => `it printed ${line}`),
     ];
     if (faults.length > 0) throw new Error(`no clean stop: ${faults.join('; ')}\n${this.output}`);
     return took;
