@@ -1,0 +1,299 @@
+/**
+ * Hands messages to workers and takes their responses.
+ *
+ * Owns the dispatcher sockets, the registry of workers and one lane per directive. Signals in: data-process,
+ * message-cancel, data-deliver, client-connect, client-disconnect, process-prepare, process-die. Signals out:
+ * dispatcher-listen, socket-listen, worker-register, worker-unregister, data-dispatch, data-return, message-settle.
+ * Never fetches or posts content, never publishes, never starts or stops a process.
+ */
+import path from 'node:path';
+import type { Clock, Timer } from '../base/clock.ts';
+import { pause } from '../base/deadline.ts';
+import { reasonOf } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import type { Counters } from '../counters.ts';
+import type { Datastore } from '../datastore.ts';
+import type { Journal } from '../journal/journal.ts';
+import type { DrainStage, Part } from '../lifecycle.ts';
+import { newSocketPath } from '../rpc/address.ts';
+import { type DispatcherCalls, openDispatcherSocket } from '../rpc/dispatcher-socket.ts';
+import { type BrokerEvent, loadProtocol, type WorkerSettings } from '../rpc/protocol.ts';
+import type { SignalMap, Signals } from '../signals.ts';
+import { Caller } from './caller.ts';
+import { ForeignWatch } from './foreign-watch.ts';
+import { Holders } from './holders.ts';
+import { Lane } from './lane.ts';
+import { settleLeftovers } from './leftovers.ts';
+import type { LiveWorker } from './live-worker.ts';
+import type { Happening } from './outcomes.ts';
+import { Registry } from './registry.ts';
+import { Returns } from './returns.ts';
+import { Settler } from './settler.ts';
+
+export interface DispatcherDeps {
+  readonly signals: Signals;
+  readonly datastore: Datastore;
+  readonly journal: Journal;
+  readonly counters: Counters;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** A directory that only we can enter; sockets are made in it. */
+  readonly runtimeDirectory: string;
+  /** The socket for workers that somebody else starts; not set: `dispatcher.sock` in the runtime directory. */
+  readonly sharedSocket?: string | undefined;
+  /** Where the last holder of each handler is remembered; not set: for this run only. */
+  readonly holdersFile?: string | undefined;
+  /** Slots per directive of workers whose configuration names no concurrency. */
+  readonly window: number;
+  /** Bytes of the largest response. */
+  readonly responseLimit: number;
+  /** What GetConfig tells, but for the socket. */
+  readonly settings: Omit<WorkerSettings, 'socketAddr'>;
+  /** From 0 up to, not including, 1. */
+  readonly random: () => number;
+}
+
+/** Milliseconds. */
+const sweepInterval = 250;
+const watchInterval = 1_000;
+/** How long the socket of a worker that ended is read on: it may have answered and exited at once. */
+const drainPatience = 1_000;
+
+export function createDispatcher(deps: DispatcherDeps): Part {
+  return new Dispatcher(deps);
+}
+
+class Dispatcher implements Part {
+  readonly name = 'dispatcher';
+  readonly #deps: DispatcherDeps;
+  readonly #protocol = loadProtocol();
+  readonly #settler: Settler;
+  readonly #registry: Registry;
+  readonly #returns: Returns;
+  readonly #watch: ForeignWatch;
+  readonly #lanes = new Map<string, Lane>();
+  /** Of each worker file, oldest first: the last one is that of the incarnation that runs or is about to. */
+  readonly #callers = new Map<string, Caller[]>();
+  readonly #shared = new Caller('');
+  /** Workers that left and whose last words are being read. */
+  readonly #retiring = new Set<Promise<void>>();
+  readonly #timers: Timer[] = [];
+  #quiet = false;
+
+  constructor(deps: DispatcherDeps) {
+    this.#deps = deps;
+    this.#settler = new Settler(deps);
+    this.#registry = new Registry({
+      ...deps,
+      protocol: this.#protocol,
+      holders: new Holders({ file: deps.holdersFile, log: deps.log }),
+      onJoin: (worker) => this.#onJoin(worker),
+      onReady: (worker) => this.#lane(worker.handler).pump(),
+      onLeave: (worker) => this.#onLeave(worker),
+    });
+    this.#returns = new Returns({
+      ...deps,
+      settler: this.#settler,
+      workerOf: (directive) => this.#registry.get(directive),
+      onFinish: (directive) => this.#lane(directive).pump(),
+    });
+    this.#watch = new ForeignWatch({
+      now: () => deps.clock.monotonic(),
+      onEnd: (worker) => this.#registry.leave(worker, 'it ended'),
+    });
+    this.#listenToSignals();
+  }
+
+  async init(abort: AbortSignal): Promise<void> {
+    await settleLeftovers(this.#deps, abort);
+    const {
+      clock,
+      runtimeDirectory,
+      sharedSocket = path.join(runtimeDirectory, 'dispatcher.sock'),
+    } = this.#deps;
+    this.#shared.listens(await this.#open(this.#shared, sharedSocket));
+    this.#timers.push(
+      clock.every(sweepInterval, () => this.#sweep()),
+      clock.every(watchInterval, () => void this.#watch.look()),
+    );
+  }
+
+  run(): void {
+    const listening = this.#shared.socket?.path ?? '';
+    void this.#deps.signals.emit('dispatcher-listen', { path: listening });
+  }
+
+  async drain(stage: DrainStage, abort: AbortSignal): Promise<void> {
+    if (stage === 'quiet') {
+      this.#quiet = true;
+      for (const lane of this.#lanes.values()) lane.quiet();
+    }
+    if (stage === 'finish') {
+      while (this.#inHand() > 0 && !abort.aborted) await pause(20, { abort });
+    }
+  }
+
+  async stop(): Promise<void> {
+    for (const timer of this.#timers.splice(0)) timer.cancel();
+    this.#returns.close();
+    await Promise.all(this.#retiring);
+    for (const worker of [...this.#registry.all()]) this.#registry.close(worker);
+    for (const caller of [this.#shared, ...[...this.#callers.values()].flat()]) caller.socket?.close();
+    this.#callers.clear();
+    // Committed as offered when it arrived, and never handed over: no worker knows of it.
+    for (const { sequence, state } of this.#deps.datastore.messages.all()) {
+      if (state === 'offered' && !this.#isInHand(sequence)) this.#deps.journal.inbox.back(sequence);
+    }
+  }
+
+  #listenToSignals(): void {
+    const { signals, datastore, log } = this.#deps;
+    signals.on('data-process', this.name, ({ sequence, directive }) => {
+      const doc = datastore.messages.get(sequence);
+      if (doc) this.#lane(directive).take(doc);
+    });
+    signals.on('message-cancel', this.name, (cancel) => this.#onCancel(cancel));
+    signals.on('data-deliver', this.name, (result) => this.#returns.deliver(result));
+    signals.on('client-connect', this.name, ({ restored }) => {
+      if (restored) this.#tellWorkers('connection-restored');
+    });
+    signals.on('client-disconnect', this.name, ({ asked }) =>
+      this.#tellWorkers(asked ? 'received-disconnect' : 'unexpected-disconnect'),
+    );
+    signals.on('process-prepare', this.name, ({ file }) => this.#prepare(file));
+    signals.on('process-die', this.name, (death) => {
+      // Not waited for: another worker's end must not stand in line behind this one's last words.
+      this.#track(this.#onProcessDie(death));
+    });
+    log.debug({}, 'dispatcher linked');
+  }
+
+  #open(caller: Caller, socket: string): ReturnType<typeof openDispatcherSocket> {
+    const calls: DispatcherCalls = {
+      register: (request) => this.#registry.register(caller, request),
+      send: (data, answer) => this.#returns.send(caller, data, answer),
+      settings: () => {
+        caller.wantsResults = true;
+        return { ...this.#deps.settings, socketAddr: `unix:${socket}` };
+      },
+    };
+    const { responseLimit } = this.#deps;
+    return openDispatcherSocket({
+      path: socket,
+      protocol: this.#protocol,
+      calls,
+      receiveLimit: responseLimit,
+    });
+  }
+
+  /** Answers with a socket of its own for the next incarnation of a worker file. */
+  async #prepare(file: string): Promise<void> {
+    const { signals, runtimeDirectory, random, log } = this.#deps;
+    try {
+      const caller = new Caller(file);
+      caller.listens(await this.#open(caller, newSocketPath(runtimeDirectory, random)));
+      const callers = this.#callers.get(file) ?? [];
+      // One that nobody ever called on belongs to a start that failed.
+      const unused = callers.filter(({ workers, socket }) => workers.size === 0 && socket?.connections === 0);
+      for (const { socket } of unused) socket?.close();
+      this.#callers.set(file, [...callers.filter((earlier) => !unused.includes(earlier)), caller]);
+      void signals.emit('socket-listen', { file, path: caller.socket?.path ?? '' });
+    } catch (error) {
+      log.error({ worker: file, error: reasonOf(error) }, 'no socket for a worker');
+      void signals.emit('socket-listen', { file, error: reasonOf(error) });
+    }
+  }
+
+  async #onProcessDie({ file, asked }: SignalMap['process-die']): Promise<void> {
+    const [caller, ...later] = this.#callers.get(file) ?? [];
+    if (!caller) return;
+    if (later.length > 0) this.#callers.set(file, later);
+    else this.#callers.delete(file);
+    caller.ended = true;
+    const workers = [...caller.workers.values()];
+    for (const worker of workers) this.#registry.leave(worker, asked ? 'stopped' : 'it ended');
+    await caller.socket?.drained(drainPatience);
+    await Promise.all(workers.map((worker) => this.#settleHands(worker, asked)));
+    caller.socket?.close();
+  }
+
+  #onJoin(worker: LiveWorker): void {
+    if (worker.caller.shared) this.#watch.add(worker);
+    this.#lane(worker.handler).attach(worker);
+  }
+
+  #onLeave(worker: LiveWorker): void {
+    this.#lane(worker.handler).detach();
+    // The end of a spawned worker is told by process-die, and what it has in hand is settled there.
+    if (worker.caller.shared) this.#track(this.#retireForeign(worker));
+  }
+
+  async #retireForeign(worker: LiveWorker): Promise<void> {
+    this.#watch.remove(worker);
+    const { workers, socket } = worker.caller;
+    await socket?.drained(0);
+    await this.#settleHands(worker, false);
+    if (workers.get(worker.handler) === worker) workers.delete(worker.handler);
+  }
+
+  /** Decides on everything a worker that ended had in hand, after its last responses are on disk. */
+  async #settleHands(worker: LiveWorker, asked: boolean): Promise<void> {
+    await Promise.all(worker.returning);
+    const lane = this.#lane(worker.handler);
+    const hands = [...worker.hands.values()];
+    const alone = hands.filter(({ doc }) => !doc.cancel).length <= 1;
+    const happening: Happening = asked ? { kind: 'stopped' } : { kind: 'worker-died', alone };
+    for (const job of hands) lane.settle(job, happening);
+    this.#registry.close(worker);
+  }
+
+  #onCancel({ directive, messageId }: SignalMap['message-cancel']): void {
+    if (this.#lanes.get(directive)?.cancel(messageId)) return;
+    if (!this.#registry.get(directive)?.find(messageId)) return;
+    const sentence = 'cancel: the worker has it in hand and knows no cancel call, it goes on';
+    this.#deps.log.info({ message_id: messageId, directive }, sentence);
+  }
+
+  #tellWorkers(event: BrokerEvent): void {
+    for (const { connection, handler } of this.#registry.all()) {
+      if (!connection.ready) continue;
+      void connection.notify(event).then((outcome) => {
+        if (outcome === 'failed') this.#deps.log.debug({ handler, event }, 'a worker did not hear an event');
+      });
+    }
+  }
+
+  #lane(directive: string): Lane {
+    let lane = this.#lanes.get(directive);
+    if (!lane) {
+      lane = new Lane(directive, { ...this.#deps, settler: this.#settler });
+      if (this.#quiet) lane.quiet();
+      this.#lanes.set(directive, lane);
+    }
+    return lane;
+  }
+
+  #sweep(): void {
+    for (const lane of this.#lanes.values()) lane.sweep();
+  }
+
+  #track(work: Promise<void>): void {
+    const tracked = work
+      .catch((error: unknown) =>
+        this.#deps.log.error({ error: reasonOf(error) }, 'the end of a worker was not settled'),
+      )
+      .finally(() => this.#retiring.delete(tracked));
+    this.#retiring.add(tracked);
+  }
+
+  #inHand(): number {
+    let count = 0;
+    for (const worker of this.#registry.all()) count += worker.hands.size;
+    return count;
+  }
+
+  #isInHand(sequence: number): boolean {
+    for (const worker of this.#registry.all()) if (worker.hands.has(sequence)) return true;
+    return false;
+  }
+}

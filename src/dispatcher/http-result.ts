@@ -1,0 +1,31 @@
+/**
+ * The HTTP result of a response as workers of the intermediate generation expect it in Send's answer
+ * (docs/protocol.md).
+ */
+
+export interface HttpResult {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array;
+}
+
+/** `{"StatusCode":200,"Body":...,"Metadata":{...}}`; a body that is JSON goes in as it is, any other as a string. */
+export function httpResultBytes({ status, headers, body }: HttpResult): Uint8Array {
+  const members = [
+    `"StatusCode":${status}`,
+    `"Body":${rawBody(body)}`,
+    `"Metadata":${JSON.stringify(headers)}`,
+  ];
+  return Buffer.from(`{${members.join(',')}}`);
+}
+
+function rawBody(body: Uint8Array): string {
+  if (body.length === 0) return 'null';
+  const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8');
+  try {
+    JSON.parse(text);
+    return text;
+  } catch {
+    return JSON.stringify(text);
+  }
+}

@@ -1,0 +1,326 @@
+/**
+ * The way of one directive's messages to its worker, oldest first.
+ *
+ * Owns the jobs that are not offered yet: waiting, resting, and the cancels, which overtake. Lanes share nothing, so
+ * that one directive's trouble delays no other's. Never decides what an outcome means; `outcomes.ts` does.
+ */
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import type { Clock, Timer } from '../base/clock.ts';
+import { reasonOf } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import type { Counters } from '../counters.ts';
+import type { WorkingMessage } from '../datastore.ts';
+import type { Journal } from '../journal/journal.ts';
+import { type Data, workerReceiveLimit } from '../rpc/protocol.ts';
+import type { HandOver } from '../rpc/worker-connection.ts';
+import type { Signals } from '../signals.ts';
+import { createJob, type Job } from './job.ts';
+import type { LiveWorker } from './live-worker.ts';
+import type { Happening } from './outcomes.ts';
+import type { Settler } from './settler.ts';
+
+export interface LaneDeps {
+  readonly journal: Journal;
+  readonly signals: Signals;
+  readonly counters: Counters;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly settler: Settler;
+}
+
+/** Calls begun in one turn of the event loop; between turns the answers of workers are served. */
+const callsPerTurn = 16;
+/** Cancels that may wait for one directive. */
+const mostCancels = 16;
+/** Messages one worker may have accepted and not answered. */
+const mostAccepted = 1024;
+/** Milliseconds after which an accepted message frees its slot. */
+const pace = 1_000;
+/** Milliseconds a call without a clear answer waits for the worker's end, or its response, to tell more. */
+const doubt = 3_000;
+/** Milliseconds a suspect that was accepted keeps the others waiting. */
+const suspectPatience = 60_000;
+/** The part of a directive's share of the outbox at which its hand-over pauses. */
+const outboxMark = 0.8;
+
+export class Lane {
+  readonly directive: string;
+  readonly #deps: LaneDeps;
+  #worker: LiveWorker | undefined;
+  /** By sequence. */
+  readonly #waiting: Job[] = [];
+  readonly #cancels: Job[] = [];
+  readonly #resting = new Map<Job, Timer>();
+  #turnAsked = false;
+  #quiet = false;
+
+  constructor(directive: string, deps: LaneDeps) {
+    this.directive = directive;
+    this.#deps = deps;
+  }
+
+  /** From now on its messages go to this worker. */
+  attach(worker: LiveWorker): void {
+    this.#worker = worker;
+    this.pump();
+  }
+
+  /** Nobody takes its messages: those not offered yet go back to the inbox. */
+  detach(): void {
+    this.#worker = undefined;
+    this.#giveBack();
+  }
+
+  /** No new hand-over, for good. */
+  quiet(): void {
+    this.#quiet = true;
+    this.#giveBack();
+  }
+
+  /** Takes a message whose content is there. */
+  take(doc: WorkingMessage): void {
+    // Offered on arrival: it is new, so it cannot be a suspect.
+    const row = doc.state === 'offered' ? undefined : this.#deps.journal.inbox.row(doc.sequence);
+    const job = createJob(doc, row?.suspect ?? false);
+    if (!this.#worker || this.#quiet) {
+      this.#giveBackOne(job);
+    } else if (doc.size > workerReceiveLimit) {
+      const limit = `its content of ${doc.size} bytes is over the ${workerReceiveLimit} bytes that workers take.`;
+      this.#end(job, { kind: 'refused', reason: limit });
+    } else {
+      this.#queue(job);
+      this.pump();
+    }
+  }
+
+  /** Calls off a message that was not handed over yet; says whether it was found here. */
+  cancel(messageId: string): boolean {
+    const queued = [...this.#waiting, ...this.#resting.keys()];
+    const job = queued.find(({ doc }) => doc.messageId === messageId);
+    if (!job) return false;
+    this.#unqueue(job);
+    this.#end(job, { kind: 'cancelled' });
+    return true;
+  }
+
+  /** Hands over what may be handed over now. */
+  pump(): void {
+    const worker = this.#worker;
+    if (!worker?.connection.ready || this.#quiet) return;
+    for (let job = this.#cancels.shift(); job; job = this.#cancels.shift()) this.#offer(job, worker);
+    if (this.#waiting.length === 0 || this.#outboxIsFull()) return;
+    for (let calls = 0; calls < callsPerTurn; calls += 1) {
+      const [next] = this.#waiting;
+      if (!next || !this.#mayFollow(next, worker)) return;
+      this.#waiting.shift();
+      this.#offer(next, worker);
+    }
+    this.#askTurn();
+  }
+
+  /** What time brings: slots freed, doubts resolved, messages that were never answered. */
+  sweep(): void {
+    const worker = this.#worker;
+    if (!worker) return;
+    const now = this.#deps.clock.monotonic();
+    for (const job of worker.pacing) {
+      if (now - job.since < pace) break;
+      worker.release(job);
+      this.#deps.settler.release(job.doc);
+    }
+    for (const job of worker.unclear) {
+      if (now - job.since < doubt) break;
+      this.settle(job, { kind: 'unclear', reason: 'its call ended without a clear answer.' });
+    }
+    for (const job of worker.accepted) {
+      if (now - job.since < worker.facts.timeout) break;
+      this.settle(job, { kind: 'unanswered', reason: `not within ${worker.facts.timeout} ms.` });
+    }
+    this.pump();
+  }
+
+  /** Ends what a worker had in hand, by what happened to it. */
+  settle(job: Job, happening: Happening): void {
+    if (job.phase === 'settled' || job.answering) return;
+    this.#end(job, happening);
+  }
+
+  #end(job: Job, happening: Happening): void {
+    const { settler } = this.#deps;
+    const { worker } = job;
+    const verdict = settler.judge(job, happening, worker?.facts.redelivery ?? 'until-accepted');
+    // What has freed its slot has to be admitted anew.
+    const stays = this.#worker && !this.#quiet && (job.doc.slot || job.doc.cancel);
+    this.#askTurn();
+    if (verdict.kind !== 'again' || !stays) {
+      settler.carryOut(job, verdict);
+      return;
+    }
+    worker?.forget(job);
+    settler.charge(job, verdict);
+    if (verdict.rest > 0) this.#rest(job, verdict.rest);
+    else this.#queue(job);
+  }
+
+  #mayFollow(job: Job, worker: LiveWorker): boolean {
+    const now = this.#deps.clock.monotonic();
+    return job.suspect ? !worker.isBusy(now, suspectPatience) : !worker.hasSuspect(now, suspectPatience);
+  }
+
+  #outboxIsFull(): boolean {
+    const { messages, bytes, limit } = this.#deps.journal.outbox.fill(this.directive);
+    return messages >= limit.messages * outboxMark || bytes >= limit.bytes * outboxMark;
+  }
+
+  /** Commits `offered`, then loads and calls. */
+  #offer(job: Job, worker: LiveWorker): void {
+    job.phase = 'offering';
+    worker.offer(job);
+    if (job.doc.state === 'offered') {
+      this.#load(job, worker);
+      return;
+    }
+    job.doc.state = 'offered';
+    const { committed } = this.#deps.journal.inbox.offer(job.doc.sequence, worker.facts.redelivery);
+    committed.then(
+      () => this.#load(job, worker),
+      (error: unknown) => this.settle(job, { kind: 'internal', reason: reasonOf(error) }),
+    );
+  }
+
+  #load(job: Job, worker: LiveWorker): void {
+    const { inbox, contentDirectory } = this.#deps.journal;
+    const { sequence, messageId } = job.doc;
+    const row = inbox.row(sequence);
+    const body = inbox.body(sequence);
+    if (!row || !body) {
+      this.settle(job, { kind: 'internal', reason: 'its journal record is gone or damaged.' });
+      return;
+    }
+    const { metadata, responseTo, content } = body;
+    const message = { messageId, metadata: metadata ?? {}, responseTo, directive: this.directive };
+    if (row.contentFile === '') {
+      this.#call(job, worker, { ...message, content }, row.attempt);
+      return;
+    }
+    readFile(path.join(contentDirectory, row.contentFile)).then(
+      (fetched) => this.#call(job, worker, { ...message, content: fetched }, row.attempt),
+      (error: unknown) => this.settle(job, { kind: 'internal', reason: reasonOf(error) }),
+    );
+  }
+
+  #call(job: Job, worker: LiveWorker, message: Data, attempt: number): void {
+    if (job.phase !== 'offering' || job.worker !== worker) return;
+    // The worker may have gone while the journal committed or the content was read.
+    if (!worker.live || !worker.connection.ready || this.#quiet) {
+      this.settle(job, { kind: 'not-sent', reason: 'the worker is not there any longer.' });
+      return;
+    }
+    job.phase = 'calling';
+    worker.connection.send(message, (outcome) => this.#onOutcome(job, worker, outcome, attempt));
+  }
+
+  #onOutcome(job: Job, worker: LiveWorker, outcome: HandOver, attempt: number): void {
+    if (outcome.kind === 'accepted') this.#announce(job, worker, attempt);
+    // Answered, or given up, before the call came back.
+    if (job.phase !== 'calling' || job.worker !== worker) return;
+    const { clock, log } = this.#deps;
+    switch (outcome.kind) {
+      case 'accepted':
+        this.#onAccepted(job, worker);
+        return;
+      case 'unclear':
+        log.debug(
+          { message_id: job.doc.messageId, error: outcome.reason },
+          'hand-over without a clear answer',
+        );
+        worker.doubt(job, clock.monotonic());
+        return;
+      default:
+        this.settle(job, outcome);
+    }
+  }
+
+  #announce({ doc }: Job, { facts }: LiveWorker, attempt: number): void {
+    const { signals, counters } = this.#deps;
+    const { sequence, directive, messageId } = doc;
+    counters.count('messages_dispatched');
+    if (attempt > 1) counters.count('messages_redelivered');
+    signals.nudge('data-dispatch', { sequence, directive, messageId, pid: facts.pid, attempt });
+  }
+
+  #onAccepted(job: Job, worker: LiveWorker): void {
+    const { journal, clock, settler } = this.#deps;
+    worker.accept(job, clock.monotonic());
+    job.doc.state = 'in-hand';
+    if (!job.answering) journal.inbox.accept(job.doc.sequence);
+    if (worker.silent) {
+      worker.release(job);
+      settler.release(job.doc);
+    }
+    if (worker.accepted.size <= mostAccepted) return;
+    const [oldest] = worker.accepted;
+    if (oldest)
+      this.settle(oldest, { kind: 'unanswered', reason: `${mostAccepted} later ones are unanswered.` });
+  }
+
+  #queue(job: Job): void {
+    job.phase = 'waiting';
+    if (job.doc.cancel) {
+      this.#queueCancel(job);
+      return;
+    }
+    let index = this.#waiting.length;
+    while (index > 0 && (this.#waiting[index - 1]?.doc.sequence ?? 0) > job.doc.sequence) index -= 1;
+    this.#waiting.splice(index, 0, job);
+  }
+
+  #queueCancel(job: Job): void {
+    this.#cancels.push(job);
+    if (this.#cancels.length <= mostCancels) return;
+    const dropped = this.#cancels.shift();
+    if (!dropped) return;
+    this.#deps.counters.count('cancels_dropped');
+    const message = `More than ${mostCancels} cancels waited for ${this.directive}.`;
+    this.#deps.settler.carryOut(dropped, { kind: 'dead', reason: 'inbox-full', message });
+  }
+
+  #rest(job: Job, ms: number): void {
+    job.phase = 'resting';
+    const timer = this.#deps.clock.after(ms, () => {
+      this.#resting.delete(job);
+      this.#queue(job);
+      this.pump();
+    });
+    this.#resting.set(job, timer);
+  }
+
+  #unqueue(job: Job): void {
+    this.#resting.get(job)?.cancel();
+    this.#resting.delete(job);
+    const index = this.#waiting.indexOf(job);
+    if (index >= 0) this.#waiting.splice(index, 1);
+  }
+
+  #giveBack(): void {
+    for (const timer of this.#resting.values()) timer.cancel();
+    const jobs = [...this.#cancels.splice(0), ...this.#waiting.splice(0), ...this.#resting.keys()];
+    this.#resting.clear();
+    for (const job of jobs) this.#giveBackOne(job);
+  }
+
+  #giveBackOne(job: Job): void {
+    this.#deps.settler.carryOut(job, { kind: 'again', charge: {}, rest: 0 });
+  }
+
+  /** Goes on in the next turn of the event loop, after the answers that have come in. */
+  #askTurn(): void {
+    if (this.#turnAsked) return;
+    this.#turnAsked = true;
+    setImmediate(() => {
+      this.#turnAsked = false;
+      this.pump();
+    });
+  }
+}

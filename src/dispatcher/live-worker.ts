@@ -1,0 +1,125 @@
+/**
+ * One registration of one incarnation of a worker, and what it has in hand.
+ *
+ * Owns the connection to the worker and the books over its jobs; the lane decides what to do with them.
+ */
+import type { Worker } from '../datastore.ts';
+import type { WorkerConnection } from '../rpc/worker-connection.ts';
+import type { Caller } from './caller.ts';
+import type { Job } from './job.ts';
+
+export interface LiveWorkerOptions {
+  /** Its document in the datastore. */
+  readonly facts: Worker;
+  readonly caller: Caller;
+  readonly connection: WorkerConnection;
+  /** Monotonic milliseconds. */
+  readonly now: number;
+}
+
+export class LiveWorker {
+  readonly caller: Caller;
+  readonly connection: WorkerConnection;
+  facts: Worker;
+  /** Registered, and neither dead nor replaced: it may be given messages. */
+  live = true;
+  /** Monotonic milliseconds since when it cannot be reached; `undefined` while it can. */
+  downSince: number | undefined;
+  /** Everything offered to it and not settled, by sequence. */
+  readonly hands: Map<number, Job> = new Map();
+  /** Those it accepted, oldest first. */
+  readonly accepted: Set<Job> = new Set();
+  /** Those of `accepted` that still hold a slot, oldest first. */
+  readonly pacing: Set<Job> = new Set();
+  /** Those whose call ended without a clear answer, oldest first. */
+  readonly unclear: Set<Job> = new Set();
+  /** Responses of it that are on the way to the disk. */
+  readonly returning: Set<Promise<void>> = new Set();
+  readonly #byMessageId = new Map<string, Job>();
+  /** Those of `hands` that were there when a worker or the daemon died. */
+  readonly #suspects = new Set<Job>();
+  /** Slots freed by time since its last response. */
+  #freedByTime = 0;
+
+  constructor({ facts, caller, connection, now }: LiveWorkerOptions) {
+    this.facts = facts;
+    this.caller = caller;
+    this.connection = connection;
+    this.downSince = now;
+  }
+
+  get handler(): string {
+    return this.facts.handler;
+  }
+
+  /**
+   * It has let a whole window pass without a single response, so waiting for responses would only hold it up: its
+   * slots are freed as soon as it accepts.
+   */
+  get silent(): boolean {
+    return this.#freedByTime >= this.facts.slots;
+  }
+
+  /** Whether anything is in hand, what has been accepted for `patience` not counted. */
+  isBusy(now: number, patience: number): boolean {
+    return holdsRecent(this.hands.values(), now, patience);
+  }
+
+  /** Whether a suspect is in hand, one that has been accepted for `patience` not counted. */
+  hasSuspect(now: number, patience: number): boolean {
+    return holdsRecent(this.#suspects, now, patience);
+  }
+
+  offer(job: Job): void {
+    job.worker = this;
+    this.hands.set(job.doc.sequence, job);
+    if (job.suspect) this.#suspects.add(job);
+    this.#byMessageId.set(job.doc.messageId, job);
+  }
+
+  accept(job: Job, now: number): void {
+    job.phase = 'in-hand';
+    job.since = now;
+    this.accepted.add(job);
+    if (job.doc.slot) this.pacing.add(job);
+  }
+
+  doubt(job: Job, now: number): void {
+    job.phase = 'unclear';
+    job.since = now;
+    this.unclear.add(job);
+  }
+
+  /** Its slot is free from now on, because the time for its response is over. */
+  release(job: Job): void {
+    this.pacing.delete(job);
+    this.#freedByTime += 1;
+  }
+
+  answered(): void {
+    this.#freedByTime = 0;
+  }
+
+  /** It is not with this worker any longer. */
+  forget(job: Job): void {
+    job.worker = undefined;
+    this.hands.delete(job.doc.sequence);
+    this.accepted.delete(job);
+    this.pacing.delete(job);
+    this.unclear.delete(job);
+    this.#suspects.delete(job);
+    if (this.#byMessageId.get(job.doc.messageId) === job) this.#byMessageId.delete(job.doc.messageId);
+  }
+
+  /** The job that a response to `messageId` answers; of two with one id the one that was offered last. */
+  find(messageId: string): Job | undefined {
+    return this.#byMessageId.get(messageId);
+  }
+}
+
+function holdsRecent(jobs: Iterable<Job>, now: number, patience: number): boolean {
+  for (const job of jobs) {
+    if (job.phase !== 'in-hand' || now - job.since < patience) return true;
+  }
+  return false;
+}

@@ -1,0 +1,217 @@
+/**
+ * Who is the worker of which directive.
+ *
+ * Owns the live workers and their documents in the datastore; answers Register. Signals out: worker-register,
+ * worker-unregister. Never touches a message; `onJoin` and `onLeave` say where messages may go.
+ */
+import { rmSync } from 'node:fs';
+import type { Clock } from '../base/clock.ts';
+import { YggError } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import type { Counters } from '../counters.ts';
+import type { Datastore, Worker } from '../datastore.ts';
+import { newSocketPath } from '../rpc/address.ts';
+import type { Protocol, RegistrationRequest } from '../rpc/protocol.ts';
+import { openWorkerConnection } from '../rpc/worker-connection.ts';
+import type { Signals } from '../signals.ts';
+import type { Caller } from './caller.ts';
+import type { Holders } from './holders.ts';
+import { LiveWorker } from './live-worker.ts';
+import { listens, startTime } from './pulse.ts';
+
+export interface RegistryDeps {
+  readonly signals: Signals;
+  readonly datastore: Datastore;
+  readonly counters: Counters;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly holders: Holders;
+  readonly protocol: Protocol;
+  readonly runtimeDirectory: string;
+  /** Slots of a worker whose configuration names none. */
+  readonly window: number;
+  readonly random: () => number;
+  /** A worker may be given messages. */
+  readonly onJoin: (worker: LiveWorker) => void;
+  /** The channel to a worker came up. */
+  readonly onReady: (worker: LiveWorker) => void;
+  /** A worker may not be given messages any longer. */
+  readonly onLeave: (worker: LiveWorker) => void;
+}
+
+/** docs/security.md, row 4: a directive is looked up, never used as a path; this is what a handler may look like. */
+const handlerForm = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
+/** Milliseconds the holder of a handler has to show that it lives when another one asks for it. */
+const probe = 200;
+/** Handlers one spawned worker, or all workers started by hand together, may register. */
+const mostHandlers = 64;
+/** Milliseconds an accepted message may stay unanswered when no configuration says it. */
+const defaultTimeout = 3_600_000;
+
+export class Registry {
+  readonly #deps: RegistryDeps;
+  readonly #live = new Map<string, LiveWorker>();
+
+  constructor(deps: RegistryDeps) {
+    this.#deps = deps;
+  }
+
+  get(handler: string): LiveWorker | undefined {
+    return this.#live.get(handler);
+  }
+
+  all(): Iterable<LiveWorker> {
+    return this.#live.values();
+  }
+
+  /**
+   * Makes the caller the worker of a directive; resolves to the path where it is to listen.
+   *
+   * @throws YggError `YGG_HANDLER_INVALID`, `YGG_HANDLER_TAKEN`, `YGG_CLOSED`
+   */
+  async register(caller: Caller, request: RegistrationRequest): Promise<string> {
+    try {
+      return await this.#register(caller, request);
+    } catch (error) {
+      const { counters, log } = this.#deps;
+      counters.count('registrations_refused');
+      const reason = error instanceof YggError ? { code: error.code, error: error.message } : { error };
+      log.warn({ handler: request.handler, worker: caller.title, ...reason }, 'registration refused');
+      throw error;
+    }
+  }
+
+  async #register(caller: Caller, request: RegistrationRequest): Promise<string> {
+    const { handler } = request;
+    this.#checkMay(caller, handler);
+    for (let holder = this.#live.get(handler); holder; holder = this.#live.get(handler)) {
+      if (holder.caller === caller && (!caller.shared || holder.facts.pid === request.pid)) {
+        return this.#renew(holder, request);
+      }
+      // A newer incarnation of the same file: the old one has ended, or is about to.
+      const replaces = !caller.shared && holder.caller.file === caller.file;
+      if (!replaces && (await this.#lives(holder))) throw taken(holder.caller.title);
+      this.leave(holder, replaces ? 'replaced by its next incarnation' : 'it does not answer');
+    }
+    if (caller.ended) throw new YggError('YGG_CLOSED', `${caller.title} has ended.`);
+    return this.#join(caller, request);
+  }
+
+  /** The worker is gone, or as good as. What it has in hand is left to the caller of this. */
+  leave(worker: LiveWorker, why: string): void {
+    if (!worker.live) return;
+    const { datastore, log, onLeave } = this.#deps;
+    const { handler } = worker;
+    worker.live = false;
+    this.#live.delete(handler);
+    datastore.workers.remove(handler);
+    this.#tell('worker-unregister', worker);
+    log.info(
+      { handler, pid: worker.facts.pid, worker: worker.caller.title, reason: why },
+      'worker unregistered',
+    );
+    onLeave(worker);
+  }
+
+  #join(caller: Caller, request: RegistrationRequest): string {
+    const { datastore, counters, clock, log, holders, protocol, runtimeDirectory, random } = this.#deps;
+    const path = newSocketPath(runtimeDirectory, random);
+    const facts = this.#facts(caller, request);
+    const connection = openWorkerConnection({
+      path,
+      protocol,
+      onChange: (ready) => {
+        worker.downSince = ready ? undefined : clock.monotonic();
+        if (ready && worker.live) this.#deps.onReady(worker);
+      },
+    });
+    const worker = new LiveWorker({ facts, caller, connection, now: clock.monotonic() });
+    datastore.workers.add({ ...facts });
+    this.#live.set(facts.handler, worker);
+    caller.workers.set(facts.handler, worker);
+    if (!caller.shared) holders.set(facts.handler, caller.file);
+    counters.count('registrations');
+    log.info({ handler: facts.handler, pid: facts.pid, worker: caller.title }, 'worker registered');
+    this.#deps.onJoin(worker);
+    this.#tell('worker-register', worker);
+    return path;
+  }
+
+  /** The same worker once more: its facts may have changed, its address stays. */
+  #renew(worker: LiveWorker, request: RegistrationRequest): string {
+    const { datastore, counters, log } = this.#deps;
+    worker.facts = this.#facts(worker.caller, request);
+    datastore.workers.remove(worker.handler);
+    datastore.workers.add({ ...worker.facts });
+    counters.count('registrations');
+    log.info({ handler: worker.handler, pid: worker.facts.pid }, 'worker registered again');
+    this.#tell('worker-register', worker);
+    return worker.connection.path;
+  }
+
+  #facts(caller: Caller, request: RegistrationRequest): Worker {
+    const process = caller.shared ? undefined : this.#deps.datastore.processes.get(caller.file);
+    const config = process?.config;
+    return {
+      handler: request.handler,
+      // A wrapper's child tells its own pid; the one that was started is the one that is watched.
+      pid: process && process.pid > 0 ? process.pid : request.pid,
+      file: caller.file,
+      features: request.features,
+      detached: request.detachedContent,
+      redelivery: config?.redelivery ?? 'until-accepted',
+      slots: config?.concurrency ?? this.#deps.window,
+      timeout: config?.timeout ?? defaultTimeout,
+      registeredAt: this.#deps.clock.now(),
+    };
+  }
+
+  #checkMay(caller: Caller, handler: string): void {
+    if (!handlerForm.test(handler)) {
+      const sentence = `The handler ${JSON.stringify(handler.slice(0, 140))} is no name: use letters, digits, dot, underscore and hyphen, at most 128.`;
+      throw new YggError('YGG_HANDLER_INVALID', sentence);
+    }
+    if (caller.ended) throw new YggError('YGG_CLOSED', `${caller.title} has ended.`);
+    const { processes } = this.#deps.datastore;
+    const listed = processes.get(caller.file)?.config.handlers ?? [];
+    if (listed.length > 0 && !listed.includes(handler)) {
+      const sentence = `The handler ${handler} is not one that the configuration of ${caller.file} lists (${listed.join(', ')}).`;
+      throw new YggError('YGG_HANDLER_INVALID', sentence);
+    }
+    const others = processes.all().filter(({ file, state }) => file !== caller.file && state !== 'refused');
+    const claimant = others.find(({ config }) => config.handlers.includes(handler));
+    if (claimant && !listed.includes(handler)) throw taken(claimant.file);
+    const keeper = others.find(({ file }) => file === this.#deps.holders.get(handler));
+    if (keeper && !this.#live.has(handler) && isComing(keeper.state)) throw taken(keeper.file);
+    if (caller.workers.size >= mostHandlers && !caller.workers.has(handler)) {
+      const sentence = `${caller.title} registered ${mostHandlers} handlers already, and ${handler} is one more.`;
+      throw new YggError('YGG_HANDLER_INVALID', sentence);
+    }
+  }
+
+  /** A stopped process still takes connections, one that has just registered does not yet: both live. */
+  async #lives(worker: LiveWorker): Promise<boolean> {
+    if (worker.connection.ready) return true;
+    if (await listens(worker.connection.path, probe, this.#deps.clock)) return true;
+    return !worker.caller.ended && (await startTime(worker.facts.pid)) !== undefined;
+  }
+
+  #tell(signal: 'worker-register' | 'worker-unregister', { facts }: LiveWorker): void {
+    const { handler, pid, features, file } = facts;
+    void this.#deps.signals.emit(signal, { handler, pid, features, file });
+  }
+
+  /** Ends the connection to a worker that left, and removes the socket file it may have left behind. */
+  close(worker: LiveWorker): void {
+    worker.connection.close();
+    rmSync(worker.connection.path, { force: true });
+  }
+}
+
+function isComing(state: string): boolean {
+  return state === 'starting' || state === 'waiting' || state === 'stopping';
+}
+
+function taken(by: string): YggError {
+  return new YggError('YGG_HANDLER_TAKEN', `handler taken by ${by}`);
+}

@@ -1,0 +1,97 @@
+/**
+ * Takes jobs out of the working set: journal first, then the store, then the signal.
+ *
+ * Every end of a request that the Dispatcher knows goes through here, so that a slot is freed exactly once.
+ */
+import type { Logger } from '../base/log.ts';
+import type { Counters } from '../counters.ts';
+import type { Datastore, WorkingMessage } from '../datastore.ts';
+import type { Journal, Redelivery } from '../journal/journal.ts';
+import type { Settlement, Signals } from '../signals.ts';
+import type { Job } from './job.ts';
+import { type Charges, type Happening, judge, type Verdict } from './outcomes.ts';
+
+export interface SettlerDeps {
+  readonly journal: Journal;
+  readonly datastore: Datastore;
+  readonly signals: Signals;
+  readonly counters: Counters;
+  readonly log: Logger;
+}
+
+const nothingCharged: Charges = { workerDeaths: 0, daemonDeaths: 0, workerErrors: 0, internalErrors: 0 };
+
+export class Settler {
+  readonly #deps: SettlerDeps;
+
+  constructor(deps: SettlerDeps) {
+    this.#deps = deps;
+  }
+
+  /** The verdict over a job, by what its row says it was charged with so far. */
+  judge(job: Job, happening: Happening, redelivery: Redelivery): Verdict {
+    const row = this.#deps.journal.inbox.row(job.doc.sequence);
+    return judge(happening, redelivery, row ?? nothingCharged);
+  }
+
+  /** Its response is on disk and has finished it there. */
+  answered(job: Job): void {
+    this.#deps.counters.count('messages_done');
+    this.#leave(job, 'done');
+  }
+
+  /** Carries out a verdict; `again` gives it back to the inbox. */
+  carryOut(job: Job, verdict: Verdict): void {
+    const { journal, counters, log } = this.#deps;
+    const { sequence, messageId, directive } = job.doc;
+    switch (verdict.kind) {
+      case 'done':
+        journal.inbox.finish(sequence);
+        counters.count('messages_unanswered');
+        log.info({ message_id: messageId, directive }, 'accepted and never answered, taken as done');
+        this.#leave(job, 'done');
+        return;
+      case 'dead':
+        journal.inbox.bury(sequence, verdict.reason, verdict.message);
+        counters.count('messages_dead');
+        log.warn(
+          { message_id: messageId, directive, reason: verdict.reason, error: verdict.message },
+          'dead letter',
+        );
+        this.#leave(job, 'dead');
+        return;
+      case 'again':
+        this.charge(job, verdict);
+        this.#leave(job, 'back');
+    }
+  }
+
+  /** Waiting again on disk, with what it is charged; it stays in the working set. */
+  charge(job: Job, { charge }: Extract<Verdict, { kind: 'again' }>): void {
+    const { doc } = job;
+    // What is waiting already and is not charged needs no write.
+    const untouched = doc.state === 'received' || doc.state === 'fetched';
+    if (!untouched || Object.keys(charge).length > 0) this.#deps.journal.inbox.back(doc.sequence, charge);
+    doc.state = this.#deps.journal.inbox.row(doc.sequence)?.state ?? 'received';
+    if (charge.suspect) job.suspect = true;
+  }
+
+  /** Its slot is free, the worker still has it. */
+  release(doc: WorkingMessage): void {
+    if (!doc.slot) return;
+    doc.slot = false;
+    this.#tell(doc, 'released');
+  }
+
+  #leave(job: Job, outcome: Settlement): void {
+    job.worker?.forget(job);
+    job.phase = 'settled';
+    this.#deps.datastore.messages.remove(job.doc.sequence);
+    this.#tell(job.doc, outcome);
+  }
+
+  #tell({ sequence, directive }: WorkingMessage, outcome: Settlement): void {
+    // Not waited for: the channel holds the whole working set, and a gRPC answer may wait for what calls this.
+    void this.#deps.signals.emit('message-settle', { sequence, directive, outcome });
+  }
+}

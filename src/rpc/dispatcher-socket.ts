@@ -1,0 +1,151 @@
+/**
+ * One unix socket with the gRPC service `Dispatcher` on it.
+ *
+ * Each spawned worker has its own, so that the socket says who calls. Owns the socket file, the connections and the
+ * gRPC server; decides nothing about the calls, it passes them on.
+ */
+import { rmSync } from 'node:fs';
+import { createServer, type Socket } from 'node:net';
+import { setImmediate as turn } from 'node:timers/promises';
+import { type handleUnaryCall, Metadata, Server, ServerCredentials, type sendUnaryData } from '@grpc/grpc-js';
+import { pause } from '../base/deadline.ts';
+import { reasonOf, type YggError } from '../base/errors.ts';
+import { addressFor, checkSocketPath, removeStaleSocket } from './address.ts';
+import type { Data, Method, Protocol, RegistrationRequest, WorkerSettings } from './protocol.ts';
+
+/** Who gets the calls of one socket. */
+export interface DispatcherCalls {
+  /** Resolves to the path where the worker is to listen, or rejects with the reason why it is not registered. */
+  register(request: RegistrationRequest): Promise<string>;
+  /** Takes a response; `answer` is called once, when it is safe or refused. Must not throw. */
+  send(response: Data, answer: (error: YggError | undefined, result?: Uint8Array) => void): void;
+  settings(): WorkerSettings;
+}
+
+export interface DispatcherSocketOptions {
+  readonly path: string;
+  readonly protocol: Protocol;
+  readonly calls: DispatcherCalls;
+  /** Bytes of the largest response a worker may send. */
+  readonly receiveLimit: number;
+}
+
+export interface DispatcherSocket {
+  readonly path: string;
+  /** Connections that are open now. */
+  readonly connections: number;
+  /** Everything that reached the socket was read; gives up after `ms`. Says whether it came to the end. */
+  drained(ms: number): Promise<boolean>;
+  /** Ends every call and connection and removes the file. */
+  close(): void;
+}
+
+/** Of one socket. Workers that dial anew for every response have one or two open per response. */
+const maxConnections = 1024;
+/** Trailing metadata of Register's answer: why `registered` is false. */
+export const refusalTrailer: string = 'ygg-reason';
+const noBytes: Uint8Array = new Uint8Array(0);
+
+/** Binds the socket, readable and writable for its owner alone. Rejects with `YGG_PATH_TOO_LONG`, `YGG_ALREADY_RUNNING`. */
+export async function openDispatcherSocket(options: DispatcherSocketOptions): Promise<DispatcherSocket> {
+  const { path } = options;
+  checkSocketPath(path);
+  await removeStaleSocket(path);
+  const server = serve(options);
+  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+  const open = new Set<Socket>();
+  const listener = createServer((socket) => {
+    open.add(socket);
+    socket.on('close', () => open.delete(socket));
+    injector.injectConnection(socket);
+  });
+  listener.maxConnections = maxConnections;
+  await listen(listener, path);
+
+  return {
+    path,
+    get connections() {
+      return open.size;
+    },
+    async drained(ms) {
+      const deadline = performance.now() + ms;
+      // One turn of the event loop takes in whatever waits to be accepted, the next one what was written there.
+      await turn();
+      await turn();
+      while (open.size > 0 && performance.now() < deadline) await pause(5);
+      // A request whose connection has ended is handled in the turn that follows.
+      await turn();
+      return open.size === 0;
+    },
+    close() {
+      listener.close();
+      injector.destroy();
+      server.forceShutdown();
+      for (const socket of open) socket.destroy();
+      rmSync(path, { force: true });
+    },
+  };
+}
+
+function listen(listener: ReturnType<typeof createServer>, path: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    listener.once('error', reject);
+    // The file is made inside `listen`, with the mode the umask leaves: 0600 from its first moment.
+    const umask = process.umask(0o077);
+    try {
+      listener.listen({ path, backlog: 1024 }, () => {
+        listener.off('error', reject);
+        listener.on('error', () => {});
+        resolve();
+      });
+    } finally {
+      process.umask(umask);
+    }
+  });
+}
+
+function serve({ protocol, calls, receiveLimit }: DispatcherSocketOptions): Server {
+  const server = new Server({
+    'grpc.max_receive_message_length': receiveLimit,
+    'grpc.max_concurrent_streams': 256,
+    // Megabytes of buffers one connection may take.
+    'grpc-node.max_session_memory': 10,
+    'grpc.enable_channelz': 0,
+  });
+  const { Register, Send, GetConfig } = protocol.dispatcher;
+  serveUnary(server, Register, (request, metadata, answer) => {
+    const [userAgent = ''] = metadata.get('user-agent');
+    calls.register(request).then(
+      (socket) => answer(null, { registered: true, address: addressFor(String(userAgent), socket) }),
+      (error: unknown) => answer(null, { registered: false, address: '' }, reasonTrailer(error)),
+    );
+  });
+  serveUnary(server, Send, (response, _metadata, answer) => {
+    calls.send(response, (error, result = noBytes) => {
+      if (error) answer({ code: error.facts.grpc, details: error.message });
+      else answer(null, { response: result });
+    });
+  });
+  serveUnary(server, GetConfig, (_request, _metadata, answer) => answer(null, calls.settings()));
+  return server;
+}
+
+function serveUnary<Request, Answer>(
+  server: Server,
+  method: Method<Request, Answer>,
+  handler: (request: Request, metadata: Metadata, answer: sendUnaryData<Answer>) => void,
+): void {
+  const call: handleUnaryCall<Request, Answer> = ({ request, metadata }, answer) =>
+    handler(request, metadata, answer);
+  server.register(method.path, call, method.responseSerialize, method.requestDeserialize, 'unary');
+}
+
+/**
+ * Existing workers look at `registered` alone, so a refusal is an answer and no error; the sentence that says why
+ * travels behind it as trailing metadata, percent-encoded where it is not plain ASCII.
+ */
+function reasonTrailer(error: unknown): Metadata {
+  const trailer = new Metadata();
+  trailer.set(refusalTrailer, encodeURI(reasonOf(error)).replaceAll('%20', ' '));
+  return trailer;
+}
