@@ -33,6 +33,8 @@ export interface OptionSpec<Value> {
   readonly initial: Initial<Value>;
   /** What stands for a default that depends on the host or is none. */
   readonly initialText?: string;
+  /** Heading above it and those that follow. */
+  readonly section?: string;
   /** How the example file shows it, in TOML; without it: the default. */
   readonly example?: string;
   /** Its value is one or more paths, which count from the current directory. */
@@ -66,6 +68,7 @@ const age = duration({ min: minute, max: 3650 * day });
 
 export const optionTable: OptionTable = {
   broker: {
+    section: 'Server',
     kind: list(text({ placeholder: 'URL', takes: 'a URL', check: checkBroker })),
     help: 'MQTT brokers, tried in this order; "embedded" starts one inside the daemon',
     aliases: ['server'],
@@ -119,6 +122,7 @@ export const optionTable: OptionTable = {
   },
 
   mqttVersion: {
+    section: 'MQTT',
     kind: choice('VERSION', [4, 5]),
     help: 'MQTT version; 4 is MQTT 3.1.1',
     initial: 4,
@@ -175,6 +179,7 @@ export const optionTable: OptionTable = {
   },
 
   dataHost: {
+    section: 'Content over HTTP',
     kind: optional(host),
     help: 'Host that replaces the host of every URL that content is fetched from or sent to',
     initial: undefined,
@@ -215,6 +220,7 @@ export const optionTable: OptionTable = {
   },
 
   workerDir: {
+    section: 'Workers',
     kind: list(directory),
     help: 'Directories whose files named *worker are run as workers',
     initial: ['/usr/local/libexec/yggdrasil'],
@@ -244,6 +250,7 @@ export const optionTable: OptionTable = {
   },
 
   inboxLimit: {
+    section: 'Limits',
     kind: limit('bytes', bytes),
     help: 'Messages, and bytes of them, that may wait for workers',
     initial: { messages: 250_000, bytes: 2 * gibibyte },
@@ -265,6 +272,7 @@ export const optionTable: OptionTable = {
   },
 
   configDir: {
+    section: 'Files',
     kind: directory,
     help: 'Where tags.toml and workers/<name>.toml are',
     initial: '/etc/yggdrasil',
@@ -313,6 +321,7 @@ export const optionTable: OptionTable = {
   },
 
   logLevel: {
+    section: 'Log and end',
     kind: choice('LEVEL', logLevels),
     help: 'How much is logged',
     initial: 'info',
@@ -347,3 +356,8 @@ export function optionName(field: keyof Options): string {
 
 /** The fields in the order of the table. */
 export const optionFields: readonly (keyof Options)[] = Object.keys(optionTable) as (keyof Options)[];
+
+/** The default as people read it. */
+export function defaultText({ initial, initialText, kind }: OptionSpec<unknown>): string {
+  return initialText ?? kind.write(initial);
+}

@@ -1,0 +1,106 @@
+/**
+ * yggd: the host daemon. Reads the command line and the configuration, runs the daemon, ends with a status.
+ */
+import './heap.ts';
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { CommanderError } from 'commander';
+import { systemClock } from '../src/base/clock.ts';
+import { errorTable, reasonOf, YggError } from '../src/base/errors.ts';
+import { createLogger, type RootLogger } from '../src/base/logger.ts';
+import { readCommandLine } from '../src/config/flags.ts';
+import { type Loaded, loadOptions } from '../src/config/load.ts';
+import { createNotifier } from '../src/host/notify.ts';
+import { processEnvironment, suitableLogFormat, wantsColour } from './environment.ts';
+import { packageVersion } from './package.ts';
+import { runService } from './service.ts';
+
+/** Milliseconds the last lines of the log may take to get out. */
+const lastWords = 500;
+
+async function main(words: readonly string[]): Promise<number> {
+  const version = packageVersion();
+  const { action, file, flags } = readCommandLine(words, version);
+  switch (action) {
+    case 'example':
+      return print((await import('../src/config/reference.ts')).exampleToml());
+    case 'markdown':
+      return print((await import('../src/config/reference.ts')).optionsMarkdown());
+    case 'man-page':
+      return print((await import('../src/config/reference.ts')).manPage(version));
+  }
+  const loaded = loadOptions({ flags, file, environment: processEnvironment() });
+  if (action === 'check') return print((await import('./check-config.ts')).checkConfiguration(loaded));
+  return await run(loaded, version);
+}
+
+async function run({ options, warnings, files }: Loaded, version: string): Promise<number> {
+  // Files and sockets are for nobody else; what workers create is up to them.
+  process.umask(0o077);
+  const log = await createLogger({
+    format: options.logFormat ?? suitableLogFormat(),
+    level: options.logLevel,
+    stream: process.stderr,
+    colour: wantsColour(),
+  });
+  reportCrashes(log);
+  log.info({ version, node: process.version, pid: process.pid, files }, 'yggd starts');
+  for (const warning of warnings) log.warn({}, warning);
+  const notifier = createNotifier({
+    socket: process.env['NOTIFY_SOCKET'],
+    run: async (program, args) => void (await promisify(execFile)(program, [...args], { timeout: 5_000 })),
+    log,
+  });
+  const { createDaemon } = await import('../src/daemon.ts');
+  const daemon = createDaemon({ options, log, version, environment: processEnvironment() });
+  const status = await runService({
+    service: daemon,
+    signals: process,
+    notifier,
+    clock: systemClock,
+    log,
+    stopTimeout: options.stopTimeout,
+  });
+  await log.flush(lastWords);
+  endFor(status, log);
+  return status;
+}
+
+/** Nothing should be left that keeps the process alive; what is left must not. */
+function endFor(status: number, log: RootLogger): void {
+  const timer = setTimeout(() => {
+    log.debug({ left: process.getActiveResourcesInfo() }, 'something was not released');
+    process.exit(status);
+  }, lastWords);
+  timer.unref();
+}
+
+/** A fault nobody caught ends the program, with one line that says where it was. */
+function reportCrashes(log: RootLogger): void {
+  const crash = (error: unknown): void => {
+    const stack = error instanceof Error ? error.stack : undefined;
+    log.error({ error: reasonOf(error), stack }, 'yggd crashes, this is a fault of the program');
+    void log.flush(lastWords).then(() => process.exit(errorTable.YGG_INTERNAL.exit));
+  };
+  process.on('uncaughtException', crash);
+  process.on('unhandledRejection', crash);
+}
+
+function print(text: string): number {
+  process.stdout.write(text);
+  return 0;
+}
+
+/** Says what was wrong before there was a log; the exit status for it. */
+function refuse(error: unknown): number {
+  // Commander has said it already; help and version are no errors.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : errorTable.YGG_USAGE.exit;
+  for (const line of reasonOf(error).split('\n')) process.stderr.write(`yggd: ${line}\n`);
+  return error instanceof YggError ? error.facts.exit : errorTable.YGG_INTERNAL.exit;
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  process.exitCode = refuse(error);
+}

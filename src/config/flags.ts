@@ -1,0 +1,88 @@
+/**
+ * The command line of the daemon, made from the option table.
+ */
+import { Command, Option } from 'commander';
+import {
+  defaultText,
+  keysWithoutEffect,
+  type OptionSpec,
+  optionFields,
+  optionName,
+  optionTable,
+} from './table.ts';
+
+/** What the command line asks for beside the options. */
+export type DaemonAction = 'run' | 'check' | 'example' | 'markdown' | 'man-page';
+
+export interface CommandLine {
+  readonly action: DaemonAction;
+  /** `--config`. */
+  readonly file: string | undefined;
+  /** Values of option flags by name; a flag given twice has two. */
+  readonly flags: Readonly<Record<string, readonly string[]>>;
+}
+
+const actions: ReadonlyArray<readonly [flag: string, action: DaemonAction, help: string | undefined]> = [
+  ['--check-config', 'check', 'Say whether the configuration is fit for use, and end'],
+  ['--generate-config', 'example', undefined],
+  ['--generate-markdown', 'markdown', undefined],
+  ['--generate-man-page', 'man-page', undefined],
+];
+
+/**
+ * Reads the words after the program's name. Throws commander's `CommanderError`, whose `exitCode` is 0 after help or
+ * version were printed.
+ */
+export function readCommandLine(words: readonly string[], version: string): CommandLine {
+  const command = new Command('yggd')
+    .description('Takes messages from an MQTT broker, hands each to a local worker, sends the answers back.')
+    .usage('[options]')
+    .version(version, '--version', 'Print the version, and end')
+    .helpOption('--help', 'Print this help, and end')
+    .allowExcessArguments(false)
+    .exitOverride();
+  command.addOption(
+    new Option('--config <FILE>', 'Read the configuration from FILE (default: /etc/yggdrasil/config.toml)'),
+  );
+  for (const [flag, , help] of actions) {
+    command.addOption(help === undefined ? new Option(flag).hideHelp() : new Option(flag, help));
+  }
+  const optionFlags = [...flagsOfTable()];
+  for (const flag of optionFlags) command.addOption(flag);
+  command.parse(words, { from: 'user' });
+
+  const given = command.opts<Record<string, unknown>>();
+  const flags: Record<string, readonly string[]> = {};
+  for (const flag of optionFlags) {
+    const values = given[flag.attributeName()];
+    if (Array.isArray(values)) flags[flag.long?.slice(2) ?? ''] = values;
+  }
+  const asked = actions.find(([flag]) => given[new Option(flag).attributeName()] === true);
+  const file = given['config'];
+  return { action: asked?.[1] ?? 'run', file: typeof file === 'string' ? file : undefined, flags };
+}
+
+function* flagsOfTable(): Iterable<Option> {
+  let section: string | undefined;
+  for (const field of optionFields) {
+    const spec: OptionSpec<unknown> = optionTable[field];
+    section = spec.section ?? section;
+    const option = flagOf(optionName(field), spec, `${spec.help} (default: ${defaultText(spec)})`);
+    yield section === undefined ? option : option.helpGroup(`${section}:`);
+    for (const alias of spec.aliases ?? []) yield flagOf(alias, spec, '').hideHelp();
+  }
+  for (const name of keysWithoutEffect.keys()) {
+    yield collecting(new Option(`--${name} [VALUE]`).preset('true')).hideHelp();
+  }
+}
+
+function flagOf(name: string, { kind }: OptionSpec<unknown>, help: string): Option {
+  return kind.placeholder === 'BOOL'
+    ? collecting(new Option(`--${name} [BOOL]`, help).preset('true'))
+    : collecting(new Option(`--${name} <${kind.placeholder}>`, help));
+}
+
+/** Values stay texts; the kind of the option reads them. */
+function collecting(option: Option): Option {
+  return option.argParser<string[]>((value, before) => [...(before ?? []), value]);
+}
