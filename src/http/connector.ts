@@ -53,6 +53,11 @@ export function createConnector(deps: ConnectorDeps): buildConnector.connector {
       callback(error instanceof Error ? error : new Error(String(error)), null);
       return;
     }
-    connect(target, callback);
+    connect(target, (...result) => {
+      const [, socket] = result;
+      // After a TLS 1.3 alert the connection ends as well, and undici would report that end instead of the alert.
+      socket?.once('error', () => socket.destroy());
+      callback(...result);
+    });
   };
 }

@@ -31,7 +31,8 @@ export function statusFailure(
 ): Failure {
   let sentence = `${url.host} answered ${status}.`;
   if (status >= 300 && status < 400) sentence = `${url.host} answered ${status}; redirects are not followed.`;
-  if (standing === 'other' && (status === 401 || status === 403))
+  // nginx answers 400 to a client without the certificate it wants.
+  if (standing === 'other' && (status === 400 || status === 401 || status === 403))
     sentence = `${url.host} answered ${status} and was not shown the client certificate. ${remedy(url)}`;
   const error = new YggError('YGG_CONTENT_STATUS', sentence);
   if (status === 429 || status === 503) {
@@ -84,12 +85,14 @@ const inTrouble: ReadonlySet<string> = new Set([
 const tlsCode = /^(ERR_SSL_|ERR_TLS_|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_MISMATCH|EPROTO)/;
 
 /** Not HTTP, or more headers than the limit. */
-const nonsense = /^(HPE_|UND_ERR_HEADERS_OVERFLOW)/;
+const nonsense = /^(HPE_|HTTPParserError|UND_ERR_HEADERS_OVERFLOW)/;
 
 function codeOf(thrown: unknown): string {
   if (typeof thrown !== 'object' || thrown === null) return '';
   if ('code' in thrown && typeof thrown.code === 'string') return thrown.code;
-  return 'cause' in thrown ? codeOf(thrown.cause) : '';
+  if ('cause' in thrown) return codeOf(thrown.cause);
+  // undici's parser gives no code to all of its errors.
+  return thrown instanceof Error ? thrown.name : '';
 }
 
 /** RFC 9110 section 10.2.3: seconds or a date. */

@@ -44,8 +44,8 @@ describe('answers', () => {
     expect(retryAfter(500, '120')).toBeUndefined();
   });
 
-  test('401 and 403 of a host that was not shown the certificate name the line to add', () => {
-    for (const status of [401, 403]) {
+  test('400, 401 and 403 of a host that was not shown the certificate name the line to add', () => {
+    for (const status of [400, 401, 403]) {
       expect(statusFailure(at('other'), status, {}, now).error.message).toContain(
         'content-hosts = ["files.example.org"]',
       );
