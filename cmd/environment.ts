@@ -24,7 +24,7 @@ export function suitableLogFormat(): LogFormat {
   return journal === `${dev}:${ino}` ? 'journal' : 'text';
 }
 
-/** Whether people see standard error, and want colours (no-color.org). */
-export function wantsColour(): boolean {
-  return process.stderr.isTTY === true && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb';
+/** Whether people see what a stream is given, and want colours (no-color.org). */
+export function wantsColour(stream: { readonly isTTY?: boolean } = process.stderr): boolean {
+  return stream.isTTY === true && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb';
 }

@@ -23,10 +23,9 @@ import { findQuickStart } from '../src/quick-start/private-folder.ts';
 import { addRemoteCommands } from '../src/remote/commands.ts';
 import { findLocalDaemon, type LocalDaemonDeps } from '../src/remote/local-daemon.ts';
 import type { Screen } from '../src/remote/printer.ts';
-import { processEnvironment } from './environment.ts';
+import { processEnvironment, wantsColour } from './environment.ts';
+import { packageRoot, packageVersion } from './package.ts';
 
-/** From `dist/cmd/`. */
-const packageRoot = path.resolve(import.meta.dirname, '../..');
 const environment = processEnvironment();
 const tlsDeps = { log: silentLogger, clock: systemClock };
 
@@ -36,7 +35,7 @@ function screenOf(stream: WriteStream): Screen {
   stream.on('error', () => {});
   return {
     terminal,
-    colour: terminal && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb',
+    colour: wantsColour(stream),
     write: (text) => new Promise((resolve) => stream.write(text, () => resolve())),
   };
 }
@@ -82,13 +81,9 @@ function interrupted(): Promise<void> {
 
 const out = screenOf(process.stdout);
 const err = screenOf(process.stderr);
-const { version }: { version: string } = JSON.parse(
-  readFileSync(path.join(packageRoot, 'package.json'), 'utf8'),
-);
-
 const program = new Command('yggctl')
   .description('Talks to yggd: the daemon of this machine, and hosts elsewhere through their broker.')
-  .version(version, '--version', 'print the version')
+  .version(packageVersion(), '--version', 'print the version')
   .helpOption('--help', 'print this help')
   .exitOverride();
 
