@@ -16,19 +16,18 @@ export interface EchoWorkerPlaces {
   readonly program: string;
   /** The Node that runs it. */
   readonly node: string;
+  /** Its settings, to be copied: `echo.toml`. */
+  readonly settings: string;
 }
 
 const script = (node: string, program: string): string =>
   `#!/bin/sh\n# Written by the quick start at every start.\nexec ${quoted(node)} ${quoted(program)}\n`;
 
-/** Repeating an echo does no harm, so a message is handed over again until it is answered. */
-const settings = 'redelivery = "until-done"\n';
-
-export function installEchoWorker({ workerDir, configDir, program, node }: EchoWorkerPlaces): void {
+export function installEchoWorker({ workerDir, configDir, program, node, settings }: EchoWorkerPlaces): void {
   const settingsDir = path.join(configDir, 'workers');
   mkdirSync(settingsDir, { recursive: true, mode: 0o700 });
   const settingsFile = path.join(settingsDir, 'echo.toml');
-  if (contentOf(settingsFile) === undefined) writeDurably(settingsFile, settings, 0o600);
+  if (contentOf(settingsFile) === undefined) writeDurably(settingsFile, readFileSync(settings), 0o600);
   const workerFile = path.join(workerDir, 'echo.worker');
   const text = script(node, program);
   if (contentOf(workerFile) !== text) writeDurably(workerFile, text, 0o700);
