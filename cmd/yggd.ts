@@ -99,6 +99,8 @@ function refuse(error: unknown): number {
   return error instanceof YggError ? error.facts.exit : errorTable.YGG_INTERNAL.exit;
 }
 
+// A reader that has seen enough (`yggd --help | head`) is nobody's fault.
+process.stdout.on('error', () => {});
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {

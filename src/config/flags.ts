@@ -55,7 +55,8 @@ export function readCommandLine(words: readonly string[], version: string): Comm
   const flags: Record<string, readonly string[]> = {};
   for (const flag of optionFlags) {
     const values = given[flag.attributeName()];
-    if (Array.isArray(values)) flags[flag.long?.slice(2) ?? ''] = values;
+    // A switch without a value is `true`.
+    if (values !== undefined) flags[flag.long?.slice(2) ?? ''] = Array.isArray(values) ? values : ['true'];
   }
   const asked = actions.find(([flag]) => given[new Option(flag).attributeName()] === true);
   const file = given['config'];
@@ -72,13 +73,13 @@ function* flagsOfTable(): Iterable<Option> {
     for (const alias of spec.aliases ?? []) yield flagOf(alias, spec, '').hideHelp();
   }
   for (const name of keysWithoutEffect.keys()) {
-    yield collecting(new Option(`--${name} [VALUE]`).preset('true')).hideHelp();
+    yield collecting(new Option(`--${name} [VALUE]`)).hideHelp();
   }
 }
 
 function flagOf(name: string, { kind }: OptionSpec<unknown>, help: string): Option {
   return kind.placeholder === 'BOOL'
-    ? collecting(new Option(`--${name} [BOOL]`, help).preset('true'))
+    ? collecting(new Option(`--${name} [BOOL]`, help))
     : collecting(new Option(`--${name} <${kind.placeholder}>`, help));
 }
 
