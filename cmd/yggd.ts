@@ -7,16 +7,14 @@ import { promisify } from 'node:util';
 import { CommanderError } from 'commander';
 import { systemClock } from '../src/base/clock.ts';
 import { errorTable, reasonOf, YggError } from '../src/base/errors.ts';
-import { createLogger, type RootLogger } from '../src/base/logger.ts';
+import { createLogger } from '../src/base/logger.ts';
 import { readCommandLine } from '../src/config/flags.ts';
 import { type Loaded, loadOptions } from '../src/config/load.ts';
 import { createNotifier } from '../src/host/notify.ts';
+import { endWith, reportCrashes } from './ending.ts';
 import { processEnvironment, suitableLogFormat, wantsColour } from './environment.ts';
 import { packageVersion } from './package.ts';
 import { runService } from './service.ts';
-
-/** Milliseconds the last lines of the log may take to get out. */
-const lastWords = 500;
 
 async function main(words: readonly string[]): Promise<number> {
   const version = packageVersion();
@@ -61,29 +59,8 @@ async function run({ options, warnings, files }: Loaded, version: string): Promi
     log,
     stopTimeout: options.stopTimeout,
   });
-  await log.flush(lastWords);
-  endFor(status, log);
+  await endWith(status, log);
   return status;
-}
-
-/** Nothing should be left that keeps the process alive; what is left must not. */
-function endFor(status: number, log: RootLogger): void {
-  const timer = setTimeout(() => {
-    log.debug({ left: process.getActiveResourcesInfo() }, 'something was not released');
-    process.exit(status);
-  }, lastWords);
-  timer.unref();
-}
-
-/** A fault nobody caught ends the program, with one line that says where it was. */
-function reportCrashes(log: RootLogger): void {
-  const crash = (error: unknown): void => {
-    const stack = error instanceof Error ? error.stack : undefined;
-    log.error({ error: reasonOf(error), stack }, 'yggd crashes, this is a fault of the program');
-    void log.flush(lastWords).then(() => process.exit(errorTable.YGG_INTERNAL.exit));
-  };
-  process.on('uncaughtException', crash);
-  process.on('unhandledRejection', crash);
 }
 
 function print(text: string): number {
