@@ -1,0 +1,142 @@
+/**
+ * Says on control/out who this host is and which handlers it has.
+ *
+ * Owns what was said last. A status is published after every connect and after every change of handlers, features,
+ * facts or tags, the changes of a moment together, and never twice the same on one connection without a reason: the
+ * will of a lost connection may arrive late and delete the host on the server, so after a loss it is said once more.
+ */
+import type { Clock, Timer } from '../base/clock.ts';
+import { reasonOf } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import type { Worker } from '../datastore.ts';
+import {
+  type CanonicalFacts,
+  type ConnectionStatus,
+  encodeConnectionStatus,
+  encodeLastWill,
+  type StringMap,
+} from '../messages.ts';
+
+/** What is known of the host; its values are read again when it says that they changed. */
+export interface Host {
+  facts(): CanonicalFacts;
+  /** Undefined or empty: the status has none. */
+  tags(): StringMap | undefined;
+  /** Calls back after facts or tags changed; returns the function that stops it. */
+  onChange(listener: () => void): () => void;
+  /** Said in each status when it is set. */
+  readonly client?: { readonly name: string; readonly version: string };
+}
+
+export interface ConnectionStatusDeps {
+  readonly host: Host;
+  readonly workers: () => readonly Worker[];
+  readonly say: (payload: Uint8Array) => Promise<void>;
+  readonly newId: () => string;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** Milliseconds in which changes are gathered. */
+const gather = 20;
+/** Milliseconds after connecting when a late will has certainly been published. */
+const lateWill = 15_000;
+
+export class ConnectionStatusPublisher {
+  readonly #deps: ConnectionStatusDeps;
+  #online = false;
+  /** What was said last on this connection, without its envelope. */
+  #said = '';
+  /** Stands for the status on its way; a new connection starts without one. */
+  #saying: object | undefined;
+  #gathering: Timer | undefined;
+  #lateWill: Timer | undefined;
+  #lastSent = 0;
+
+  constructor(deps: ConnectionStatusDeps) {
+    this.#deps = deps;
+  }
+
+  onUp({ afterLoss }: { readonly afterLoss: boolean }): void {
+    this.#online = true;
+    this.#said = '';
+    this.#saying = undefined;
+    this.#publish();
+    if (!afterLoss) return;
+    this.#lateWill = this.#deps.clock.after(lateWill, () => {
+      this.#said = '';
+      this.#publish();
+    });
+  }
+
+  /** Nothing more is said on this connection but, perhaps, offline. */
+  onDown(): void {
+    this.#online = false;
+    this.#gathering?.cancel();
+    this.#gathering = undefined;
+    this.#lateWill?.cancel();
+  }
+
+  /** Handlers, features, facts or tags may have changed. */
+  changed(): void {
+    if (!this.#online || this.#gathering) return;
+    this.#gathering = this.#deps.clock.after(gather, () => {
+      this.#gathering = undefined;
+      this.#publish();
+    });
+  }
+
+  /** Says offline, for a connection that is about to be ended on purpose. */
+  offline(): Promise<void> {
+    this.onDown();
+    return this.#deps.say(this.#encode({ ...this.#status(), dispatchers: {}, state: 'offline' }));
+  }
+
+  /** What the broker says when this host vanishes. */
+  will(): Uint8Array {
+    return encodeLastWill(this.#envelope());
+  }
+
+  #publish(): void {
+    if (!this.#online || this.#saying) return;
+    const status = this.#status();
+    const text = JSON.stringify(status);
+    if (text === this.#said) return;
+    this.#said = text;
+    const saying = {};
+    this.#saying = saying;
+    const { say, log } = this.#deps;
+    say(this.#encode(status)).then(
+      () => {
+        if (this.#saying !== saying) return;
+        this.#saying = undefined;
+        // It may have changed on the way.
+        this.#publish();
+      },
+      // The connection is gone: it is said on the next.
+      (error: unknown) => log.debug({ error: reasonOf(error) }, 'the connection status was not published'),
+    );
+  }
+
+  #status(): ConnectionStatus {
+    const { host, workers } = this.#deps;
+    const dispatchers: Record<string, StringMap> = Object.create(null);
+    for (const { handler, features } of [...workers()].sort(byHandler)) dispatchers[handler] = features;
+    return { facts: host.facts(), dispatchers, state: 'online', tags: host.tags(), client: host.client };
+  }
+
+  #encode(status: ConnectionStatus): Uint8Array {
+    return encodeConnectionStatus(this.#envelope(), status);
+  }
+
+  /** Servers ignore a status older than the last one they stored, so time never goes back here. */
+  #envelope(): { readonly messageId: string; readonly sent: number } {
+    const { clock, newId } = this.#deps;
+    this.#lastSent = Math.max(clock.now(), this.#lastSent + 1);
+    return { messageId: newId(), sent: this.#lastSent };
+  }
+}
+
+function byHandler(a: Worker, b: Worker): number {
+  return a.handler < b.handler ? -1 : 1;
+}

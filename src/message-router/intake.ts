@@ -1,0 +1,202 @@
+/**
+ * What happens to each packet that comes in, until it is acknowledged.
+ *
+ * Nothing here waits: a message is checked, written to the inbox, and acknowledged when the write is flushed. What
+ * is refused, repeated or too large is acknowledged too, in its turn, or the broker would send it for ever. What there
+ * is no room for is left to the broker.
+ */
+import type { Clock } from '../base/clock.ts';
+import { reasonOf } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import type { Counters } from '../counters.ts';
+import type { DeadReason, Journal, KnownId, NewRequest, Receipt } from '../journal/journal.ts';
+import { requestHash } from '../journal/request-hash.ts';
+import { type DataMessage, parseData, peekMessage } from '../messages.ts';
+import type { Incoming } from '../mqtt/connector.ts';
+
+export interface IntakeDeps {
+  readonly journal: Pick<Journal, 'inbox' | 'trouble'>;
+  /** Puts a request into the inbox and admits it when it can be. */
+  readonly receive: (request: NewRequest) => Receipt;
+  readonly onCommand: (message: Incoming) => void;
+  /** A message with QoS 1 was left to the broker. */
+  readonly onLeft: () => void;
+  /** A dead letter was written; its report may wait in the outbox. */
+  readonly onDead: () => void;
+  /** Whether a cancel for this message came before it did. */
+  readonly isCancelled: (directive: string, messageId: string) => boolean;
+  readonly counters: Pick<Counters, 'count'>;
+  readonly clock: Pick<Clock, 'now'>;
+  readonly log: Logger;
+}
+
+/** Ids in these states are not run again; one that died without ever being offered is. */
+const taken: ReadonlySet<KnownId['state']> = new Set([
+  'waiting',
+  'offered',
+  'done',
+  'dead-offered',
+  'cancelled',
+]);
+
+export class Intake {
+  readonly #deps: IntakeDeps;
+  /** Flushes under way by message id: a repetition is acknowledged after its first copy, not before. */
+  readonly #unflushed = new Map<string, Promise<void>>();
+  #closed = false;
+
+  constructor(deps: IntakeDeps) {
+    this.#deps = deps;
+  }
+
+  /** Everything that comes from now on is left to the broker. */
+  close(): void {
+    this.#closed = true;
+  }
+
+  take(message: Incoming): void {
+    if (this.#closed) message.leave();
+    else if (message.topic === 'data/in') this.#takeData(message);
+    else if (message.topic === 'control/in') this.#deps.onCommand(message);
+    else this.#refuseForeign(message);
+  }
+
+  #refuseForeign(message: Incoming): void {
+    const { counters, log } = this.#deps;
+    counters.count('messages_foreign_topic');
+    log.warn({ topic: message.topicName }, 'a message came on a topic that is not ours; ignored');
+    message.acknowledge();
+  }
+
+  #takeData(message: Incoming): void {
+    if (message.oversize !== undefined) {
+      this.#takeOversize(message, message.oversize);
+      return;
+    }
+    let data: DataMessage;
+    try {
+      data = parseData(message.payload);
+    } catch (error) {
+      this.#refuse(message, reasonOf(error));
+      return;
+    }
+    if (this.#isRepetition(message, data)) return;
+    const request = requestOf(data);
+    if (this.#deps.isCancelled(data.directive, data.messageId)) {
+      this.#bury(message, request, 'cancelled', 'It was cancelled before it came.');
+    } else if (this.#isFull(message)) {
+      this.#leave(message);
+    } else if (this.#isShareFull(data.directive)) {
+      this.#bury(message, request, 'inbox-full', `The share of the inbox for ${data.directive} is full.`);
+    } else {
+      this.#deps.counters.count('messages_received');
+      this.#settle(message, data.messageId, this.#deps.receive(request).flushed);
+    }
+  }
+
+  #takeOversize(message: Incoming, size: number): void {
+    const { counters } = this.#deps;
+    counters.count('messages_oversize');
+    const { messageId, directive } = peekMessage(message.payload);
+    if (messageId === '' || directive === '') {
+      this.#refuse(message, `A packet of ${size} bytes is too large, and its id is not at its beginning.`);
+      return;
+    }
+    const request = requestOf({ messageId, directive, responseTo: '', metadata: null, content: nothing });
+    this.#bury(message, request, 'too-large', `The packet has ${size} bytes.`);
+  }
+
+  /** A message that is known by its id; only one with the same content is the same message. */
+  #isRepetition(message: Incoming, data: DataMessage): boolean {
+    const { journal, counters, log } = this.#deps;
+    const { messageId, directive, metadata, content } = data;
+    const known = journal.inbox.find(messageId);
+    if (!known || !taken.has(known.state)) return false;
+    if (known.hash !== requestHash(directive, metadata, content)) {
+      counters.count('messages_id_reused');
+      log.warn({ message_id: messageId, directive }, 'a new message came with the id of another one');
+      return false;
+    }
+    counters.count('messages_duplicate');
+    log.debug(
+      { message_id: messageId, directive, state: known.state },
+      'a message came again; not run again',
+    );
+    const flushed = this.#unflushed.get(messageId);
+    if (flushed) this.#settle(message, '', flushed);
+    else message.acknowledge();
+    return true;
+  }
+
+  #refuse(message: Incoming, reason: string): void {
+    const { counters, log } = this.#deps;
+    const { messageId, directive } = peekMessage(message.payload);
+    counters.count('messages_refused');
+    log.warn({ message_id: messageId, directive, error: reason }, 'a data message was refused');
+    message.acknowledge();
+  }
+
+  #isFull({ pressed, payload }: Incoming): boolean {
+    const { journal } = this.#deps;
+    if (pressed || journal.trouble !== undefined) return true;
+    const { messages, bytes, limit } = journal.inbox.fill();
+    return messages >= limit.messages || bytes + payload.length > limit.bytes;
+  }
+
+  #isShareFull(directive: string): boolean {
+    const { messages, bytes, limit } = this.#deps.journal.inbox.fill(directive);
+    return messages >= limit.messages || bytes >= limit.bytes;
+  }
+
+  /** Taken, but only as a dead letter. */
+  #bury(message: Incoming, request: NewRequest, reason: DeadReason, sentence: string): void {
+    const { journal, counters, log, onDead } = this.#deps;
+    const { messageId, directive } = request;
+    counters.count('messages_dead');
+    log.warn(
+      { message_id: messageId, directive, reason, error: sentence },
+      'a message was given up on arrival',
+    );
+    const receipt = journal.inbox.refuse(request, reason, sentence);
+    receipt.committed.then(onDead, () => {});
+    this.#settle(message, messageId, receipt.flushed);
+  }
+
+  /** Acknowledges once it is flushed; what the disk refused is left to the broker. */
+  #settle(message: Incoming, messageId: string, flushed: Promise<void>): void {
+    if (messageId !== '') this.#unflushed.set(messageId, flushed);
+    const forget = (): void => {
+      if (this.#unflushed.get(messageId) === flushed) this.#unflushed.delete(messageId);
+    };
+    flushed.then(
+      () => {
+        forget();
+        message.acknowledge();
+      },
+      () => {
+        forget();
+        this.#leave(message);
+      },
+    );
+  }
+
+  #leave(message: Incoming): void {
+    if (message.qos === 0) this.#deps.counters.count('messages_qos0_dropped');
+    else this.#deps.onLeft();
+    message.leave();
+  }
+}
+
+const nothing = new Uint8Array(0);
+
+/** Foreman cancels a job with a message like any other, but for this one word. */
+function isCancel({ metadata }: Pick<DataMessage, 'metadata'>): boolean {
+  return metadata?.['event'] === 'cancel';
+}
+
+function requestOf(
+  data: Pick<DataMessage, 'messageId' | 'responseTo' | 'directive' | 'metadata' | 'content'>,
+): NewRequest {
+  const { messageId, responseTo, directive, metadata, content } = data;
+  return { messageId, responseTo, directive, metadata, content, cancel: isCancel(data), origin: 'broker' };
+}

@@ -1,0 +1,323 @@
+/**
+ * The MessageRouter: between the broker and everything else in this daemon.
+ *
+ * In: takes messages from the broker into the inbox (`intake.ts`), admits them into the working set (`admission.ts`,
+ * `grace.ts`), carries out commands (`commands.ts`, `cancels.ts`). Out: publishes responses and failure reports
+ * (`publishing.ts`) and who this host is (`connection-status.ts`). Comes and goes (`presence.ts`).
+ * Signals in: `message-settle`, `data-consume`, `inbox-add`, `worker-register`, `worker-unregister`. Out: `data-recv`,
+ * `message-cancel`, `message-send`, `client-connect`, `client-disconnect`, `topic-subscribe`. Never calls a worker and
+ * never fetches anything; nothing that the broker waits for waits for a signal.
+ */
+import type { Clock, Timer } from '../base/clock.ts';
+import { pause } from '../base/deadline.ts';
+import { reasonOf, YggError } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import type { Counters } from '../counters.ts';
+import type { Datastore } from '../datastore.ts';
+import type { Journal, ResponseRow } from '../journal/journal.ts';
+import type { DrainStage, Part } from '../lifecycle.ts';
+import { encodeEvent } from '../messages.ts';
+import { BrokerLink, type LinkState, type LinkUp } from '../mqtt/broker-link.ts';
+import type { Connector, Incoming } from '../mqtt/connector.ts';
+import type { SignalMap, Signals } from '../signals.ts';
+import { Admission } from './admission.ts';
+import { Cancels } from './cancels.ts';
+import { Commands } from './commands.ts';
+import { ConnectionStatusPublisher, type Host } from './connection-status.ts';
+import { Grace } from './grace.ts';
+import { Intake } from './intake.ts';
+import { LeftBehind } from './left-behind.ts';
+import { Presence } from './presence.ts';
+import { Publishing } from './publishing.ts';
+
+export interface MessageRouterDeps {
+  readonly signals: Signals;
+  readonly datastore: Pick<Datastore, 'workers' | 'messages'>;
+  readonly journal: Pick<Journal, 'inbox' | 'outbox' | 'done' | 'trouble' | 'cleanStart'>;
+  readonly connector: Connector;
+  readonly host: Host;
+  readonly counters: Counters;
+  readonly clock: Clock;
+  readonly random: () => number;
+  /** A new UUID. */
+  readonly newId: () => string;
+  readonly log: Logger;
+  readonly options?: Partial<MessageRouterOptions>;
+}
+
+/** Times in milliseconds. */
+export interface MessageRouterOptions {
+  /** How long a message waits for a worker. */
+  readonly workerGrace: number;
+  /** Requests in the working set over all directives, and their bytes. */
+  readonly window: { readonly messages: number; readonly bytes: number };
+  /** How long the command `disconnect` holds; not set: until `resume`. */
+  readonly disconnectHold: number | undefined;
+  /** Shortest and longest wait between two attempts to connect. */
+  readonly reconnectFloor: number;
+  readonly reconnectCap: number;
+}
+
+const defaults: MessageRouterOptions = {
+  workerGrace: 5 * 60_000,
+  window: { messages: 1_024, bytes: 16 * 1024 * 1024 },
+  disconnectHold: undefined,
+  reconnectFloor: 500,
+  reconnectCap: 60_000,
+};
+
+export interface MessageRouter extends Part {
+  /** Connects again after the command `disconnect`, as SIGHUP asks for; else does nothing. */
+  resume(): void;
+  /** Makes the connection anew, for new certificates. */
+  renew(): Promise<void>;
+  readonly link: LinkState;
+}
+
+/** Milliseconds between two looks for failure reports that nobody announced. */
+const reportInterval = 5_000;
+/** Milliseconds of the goodbye in which the outbox may empty. */
+const emptyDeadline = 1_500;
+
+export function createMessageRouter(deps: MessageRouterDeps): MessageRouter {
+  return new Router(deps);
+}
+
+class Router implements MessageRouter {
+  readonly name = 'message-router';
+  readonly #deps: MessageRouterDeps;
+  readonly #hold: number | undefined;
+  readonly #link: BrokerLink;
+  readonly #intake: Intake;
+  readonly #admission: Admission;
+  readonly #grace: Grace;
+  readonly #commands: Commands;
+  readonly #publishing: Publishing;
+  readonly #status: ConnectionStatusPublisher;
+  readonly #presence: Presence;
+  readonly #leftBehind: LeftBehind;
+  #wasConnected = false;
+  #reports: Timer | undefined;
+  #stopListening: (() => void) | undefined;
+
+  constructor(deps: MessageRouterDeps) {
+    const { signals, datastore, journal, host, newId, clock } = deps;
+    const options = { ...defaults, ...deps.options };
+    const onDead = (): void => this.#publishing.lookForReports();
+    this.#deps = deps;
+    this.#hold = options.disconnectHold;
+    this.#link = new BrokerLink({
+      ...deps,
+      events: {
+        onMessage: (message) => this.#onMessage(message),
+        onUp: (up) => this.#onUp(up),
+        onDown: (down) => this.#onDown(down),
+        onFailure: (failure) => this.#onFailure(failure),
+      },
+      will: () => this.#status.will(),
+      floor: options.reconnectFloor,
+      cap: options.reconnectCap,
+      lostBefore: !journal.cleanStart,
+    });
+    this.#publishing = new Publishing({
+      ...deps,
+      outbox: journal.outbox,
+      publish: (topic, payload) => this.#link.publish(topic, payload),
+      onSent: (row) => this.#onSent(row),
+    });
+    this.#status = new ConnectionStatusPublisher({
+      ...deps,
+      host,
+      workers: () => datastore.workers.all(),
+      say: (payload) => this.#publishing.say(payload),
+    });
+    this.#presence = new Presence({
+      ...deps,
+      link: this.#link,
+      publishing: this.#publishing,
+      status: this.#status,
+    });
+    this.#leftBehind = new LeftBehind({ ...deps, renew: () => void this.#presence.renew() });
+    this.#grace = new Grace({
+      ...deps,
+      inbox: journal.inbox,
+      workers: datastore.workers,
+      grace: options.workerGrace,
+      onDead,
+    });
+    this.#admission = new Admission({
+      ...deps,
+      inbox: journal.inbox,
+      window: options.window,
+      onAdmitted: (sequence, directive, cancel) => {
+        void signals.emit('data-recv', { sequence, directive, cancel });
+      },
+      onOrphaned: (directive) => this.#grace.watch(directive),
+    });
+    const cancels = new Cancels({
+      ...deps,
+      inbox: journal.inbox,
+      messages: datastore.messages,
+      onWorking: (directive, messageId) => void signals.emit('message-cancel', { directive, messageId }),
+      onDead,
+    });
+    this.#commands = new Commands({
+      ...deps,
+      done: journal.done,
+      connection: () => this.#connection(),
+      actions: {
+        pong: (responseTo) =>
+          this.#say('pong', encodeEvent({ messageId: newId(), responseTo, sent: clock.now() }, 'pong')),
+        disconnect: () => void this.#presence.leave(this.#hold),
+        reconnect: (delay) => void this.#presence.leave(delay),
+        cancel: (directive, messageId) => cancels.cancel(directive, messageId),
+      },
+    });
+    this.#intake = new Intake({
+      ...deps,
+      receive: (request) => this.#admission.receive(request),
+      onCommand: (message) => this.#commands.take(message),
+      onLeft: () => this.#leftBehind.add(),
+      onDead,
+      isCancelled: (directive, messageId) => cancels.cameBefore(directive, messageId),
+    });
+  }
+
+  get link(): LinkState {
+    return this.#link.state;
+  }
+
+  init(): void {
+    const { signals, journal, host } = this.#deps;
+    signals.on('message-settle', this.name, (settled) => this.#onSettle(settled));
+    signals.on('data-consume', this.name, ({ sequence }) => this.#publishing.consume(sequence));
+    signals.on('inbox-add', this.name, ({ directive }) => this.#admission.fill(directive));
+    signals.on('worker-register', this.name, ({ handler }) => {
+      this.#grace.onRegister(handler);
+      this.#admission.onRegister(handler);
+      this.#status.changed();
+    });
+    signals.on('worker-unregister', this.name, ({ handler }) => {
+      this.#grace.onUnregister(handler);
+      this.#status.changed();
+    });
+    this.#stopListening = host.onChange(() => this.#status.changed());
+    for (const directive of journal.inbox.directives()) this.#grace.watch(directive);
+  }
+
+  run(): void {
+    this.#reports = this.#deps.clock.every(reportInterval, () => this.#publishing.lookForReports());
+    this.#presence.resume();
+  }
+
+  async drain(stage: DrainStage, abort: AbortSignal): Promise<void> {
+    if (stage === 'quiet') {
+      this.#intake.close();
+      this.#admission.close();
+      this.#grace.close();
+    } else if (stage === 'goodbye') {
+      const { clock } = this.#deps;
+      await Promise.race([this.#publishing.idle(), pause(emptyDeadline, { abort, clock })]);
+      await this.#presence.end();
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#intake.close();
+    this.#admission.close();
+    this.#grace.close();
+    this.#reports?.cancel();
+    this.#stopListening?.();
+    await this.#presence.end();
+  }
+
+  resume(): void {
+    this.#presence.resume();
+  }
+
+  renew(): Promise<void> {
+    return this.#presence.renew();
+  }
+
+  #onMessage(message: Incoming): void {
+    try {
+      this.#intake.take(message);
+    } catch (error) {
+      // Left, not acknowledged: the fault may be gone when the broker sends it again.
+      this.#deps.log.error({ topic: message.topicName, error: reasonOf(error) }, 'a message was not taken');
+      message.leave();
+    }
+  }
+
+  #onUp(up: LinkUp): void {
+    const { signals, counters, log } = this.#deps;
+    const { broker, sessionPresent } = up;
+    counters.count('broker_connects');
+    log.info({ broker, session_present: sessionPresent }, 'connected to the broker');
+    this.#publishing.onUp();
+    this.#status.onUp(up);
+    void signals.emit('client-connect', { broker, restored: this.#wasConnected });
+    void signals.emit('topic-subscribe', { broker });
+    this.#wasConnected = true;
+  }
+
+  #onDown({ asked, reason }: { readonly asked: boolean; readonly reason: Error }): void {
+    const { signals, counters, log } = this.#deps;
+    this.#status.onDown();
+    this.#publishing.onDown();
+    this.#leftBehind.onDown();
+    if (asked) log.info({}, 'disconnected from the broker');
+    else {
+      counters.count('broker_losses');
+      if (codeOf(reason) === 'YGG_BROKER_PROTOCOL') counters.count('broker_protocol_errors');
+      log.warn({ error: reason.message, code: codeOf(reason) }, 'the connection to the broker was lost');
+    }
+    void signals.emit('client-disconnect', { asked });
+  }
+
+  #onFailure({
+    error,
+    wait,
+    attempts,
+  }: {
+    readonly error: unknown;
+    readonly wait: number;
+    readonly attempts: number;
+  }): void {
+    const { counters, log } = this.#deps;
+    const fields = { error: reasonOf(error), code: codeOf(error), attempts, wait_ms: wait };
+    if (codeOf(error) === 'YGG_BROKER_REFUSED') {
+      counters.count('broker_refusals');
+      log.error(fields, 'the broker refuses this host');
+    } else {
+      log.warn(fields, 'no broker could be reached');
+    }
+  }
+
+  #onSettle({ sequence, directive, outcome }: SignalMap['message-settle']): void {
+    this.#admission.settle(sequence, directive, outcome);
+    if (outcome === 'dead') this.#publishing.lookForReports();
+  }
+
+  #onSent({ sequence, messageId, kind }: ResponseRow): void {
+    if (kind === 'response') this.#deps.signals.nudge('message-send', { sequence, messageId });
+  }
+
+  #say(what: string, payload: Uint8Array): void {
+    this.#publishing
+      .say(payload)
+      .catch((error: unknown) =>
+        this.#deps.log.warn({ error: reasonOf(error) }, `the ${what} was not published`),
+      );
+  }
+
+  /** Before the connection is reported, messages of a resumed session may come already. */
+  #connection(): { readonly since: number; readonly resumed: boolean } {
+    const { state } = this.#link;
+    return state.kind === 'connected' ? state : { since: this.#deps.clock.now(), resumed: true };
+  }
+}
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof YggError ? error.code : undefined;
+}

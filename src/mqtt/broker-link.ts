@@ -1,0 +1,162 @@
+/**
+ * Keeps the connection to a broker while it is wanted.
+ *
+ * Owns the loop around a connector: connect, last, wait, again. It never gives up and never ends the process.
+ *
+ *   away -> connecting -> connected -> waiting -> connecting ...
+ *   any -> leaving -> away
+ */
+import { Backoff } from '../base/backoff.ts';
+import type { Clock } from '../base/clock.ts';
+import { pause } from '../base/deadline.ts';
+import { YggError } from '../base/errors.ts';
+import type { Connected, Connector, Incoming, OutTopic, Receiver } from './connector.ts';
+
+export type LinkState =
+  /** No connection is wanted. */
+  | { readonly kind: 'away' }
+  | { readonly kind: 'connecting' }
+  /** `since` in milliseconds since the epoch. */
+  | { readonly kind: 'connected'; readonly since: number; readonly broker: string; readonly resumed: boolean }
+  /** The last attempt failed, or the connection was lost; the next attempt comes at `until`. */
+  | { readonly kind: 'waiting'; readonly until: number; readonly reason: string }
+  | { readonly kind: 'leaving' };
+
+export interface LinkUp extends Connected {
+  /** The connection before this one was lost, or the process before this one ended without a goodbye. */
+  readonly afterLoss: boolean;
+}
+
+export interface LinkEvents {
+  onMessage(message: Incoming): void;
+  onUp(up: LinkUp): void;
+  /** `asked` when this side ended it. */
+  onDown(down: { readonly asked: boolean; readonly reason: Error }): void;
+  /** An attempt failed; the next comes in `wait` milliseconds. */
+  onFailure(failure: { readonly error: unknown; readonly wait: number; readonly attempts: number }): void;
+}
+
+export interface BrokerLinkDeps {
+  readonly connector: Connector;
+  readonly events: LinkEvents;
+  /** What the broker says for this host if it vanishes; made anew for each connection. */
+  readonly will: () => Uint8Array;
+  readonly clock: Clock;
+  readonly random: () => number;
+  /** Milliseconds of the shortest and the longest wait. */
+  readonly floor: number;
+  readonly cap: number;
+  /** How the process before this one left: without a goodbye. */
+  readonly lostBefore: boolean;
+}
+
+/** Milliseconds of connection after which the next loss is a first one again. */
+const stableAfter = 30_000;
+/** Shortest wait after a refusal: it will hardly be taken back within a second. */
+const refusedFloor = 10_000;
+
+export class BrokerLink {
+  readonly #deps: BrokerLinkDeps;
+  readonly #backoff: Backoff;
+  #state: LinkState = { kind: 'away' };
+  #loop: { readonly cut: AbortController; readonly over: Promise<void> } | undefined;
+  /** The connection is ended only to begin anew at once. */
+  #renewing = false;
+  #lost: boolean;
+
+  constructor(deps: BrokerLinkDeps) {
+    const { floor, cap, random, lostBefore } = deps;
+    this.#deps = deps;
+    this.#backoff = new Backoff({ floor, cap, random });
+    this.#lost = lostBefore;
+  }
+
+  get state(): LinkState {
+    return this.#state;
+  }
+
+  /** Wants a connection; does nothing when one is wanted already. */
+  join(): void {
+    if (this.#loop) return;
+    const cut = new AbortController();
+    this.#loop = { cut, over: this.#run(cut.signal) };
+  }
+
+  /** Says DISCONNECT and stays away until `join`. */
+  async leave(): Promise<void> {
+    const loop = this.#loop;
+    if (!loop) return;
+    this.#state = { kind: 'leaving' };
+    loop.cut.abort(new YggError('YGG_CLOSED', 'The broker is not wanted any more.'));
+    await this.#deps.connector.close();
+    await loop.over;
+    if (this.#loop !== loop) return;
+    this.#loop = undefined;
+    this.#state = { kind: 'away' };
+  }
+
+  /** Says DISCONNECT and connects again at once: the broker sends again what was left to it. */
+  async renew(): Promise<void> {
+    if (this.#state.kind !== 'connected') return;
+    this.#renewing = true;
+    await this.#deps.connector.close();
+  }
+
+  publish(topic: OutTopic, payload: Uint8Array): Promise<void> {
+    return this.#deps.connector.publish(topic, payload);
+  }
+
+  async #run(cut: AbortSignal): Promise<void> {
+    const { clock, events } = this.#deps;
+    while (!cut.aborted) {
+      this.#state = { kind: 'connecting' };
+      const { failure, reason } = await this.#once(cut);
+      if (cut.aborted) return;
+      if (this.#renewing) {
+        this.#renewing = false;
+        continue;
+      }
+      const wait = this.#nextWait(failure);
+      this.#state = { kind: 'waiting', until: clock.now() + wait, reason };
+      if (failure) events.onFailure({ error: failure.error, wait, attempts: this.#backoff.failures });
+      await pause(wait, { abort: cut, clock });
+    }
+  }
+
+  /** One connection from its beginning to its end, or the attempt at one. */
+  async #once(cut: AbortSignal): Promise<{ failure?: { error: unknown }; reason: string }> {
+    const { connector, events, will, clock } = this.#deps;
+    let closed: (reason: Error) => void = () => {};
+    const end = new Promise<Error>((resolve) => {
+      closed = resolve;
+    });
+    const receiver: Receiver = {
+      onMessage: (message) => events.onMessage(message),
+      onClose: (reason) => closed(reason),
+    };
+    let connected: Connected;
+    try {
+      connected = await connector.connect(receiver, { will: will(), abort: cut });
+    } catch (error) {
+      return { failure: { error }, reason: error instanceof Error ? error.message : String(error) };
+    }
+    const begun = clock.monotonic();
+    const { broker, sessionPresent } = connected;
+    this.#state = { kind: 'connected', since: clock.now(), broker, resumed: sessionPresent };
+    const afterLoss = this.#lost;
+    this.#lost = false;
+    events.onUp({ ...connected, afterLoss });
+    const reason = await end;
+    if (clock.monotonic() - begun >= stableAfter) this.#backoff.reset();
+    const asked = cut.aborted || this.#renewing;
+    this.#lost = !asked;
+    events.onDown({ asked, reason });
+    return { reason: reason.message };
+  }
+
+  #nextWait(failure: { readonly error: unknown } | undefined): number {
+    const wait = this.#backoff.next();
+    const refused = failure?.error instanceof YggError && failure.error.code === 'YGG_BROKER_REFUSED';
+    return refused ? Math.max(wait, Math.min(refusedFloor, this.#deps.cap)) : wait;
+  }
+}
