@@ -42,6 +42,7 @@ export type CounterName =
   | 'broker_losses'
   | 'broker_refusals'
   | 'broker_protocol_errors'
+  | 'dead_letters_dropped'
   | 'journal_records_damaged'
   | 'signal_faults';
 
@@ -83,6 +84,7 @@ export const counterTable: Readonly<Record<CounterName, string>> = {
   broker_losses: 'connections that were lost',
   broker_refusals: 'connections or subscriptions a broker refused',
   broker_protocol_errors: 'connections closed because the broker broke the protocol',
+  dead_letters_dropped: 'dead letters dropped because there were too many, or they were too old',
   journal_records_damaged: 'journal records set aside because their checksum was wrong',
   signal_faults: 'signal handlers that threw',
 };

@@ -83,7 +83,7 @@ export interface RequestRow {
   readonly redelivery: Redelivery;
 }
 
-/** What a transition back to waiting changes besides the state. */
+/** What a transition back to waiting changes besides the state; numbers are added to what the row has. */
 export interface RequestCharge {
   readonly workerDeaths?: number;
   readonly daemonDeaths?: number;
@@ -233,7 +233,7 @@ export interface Outbox {
   fill(handler?: string): Gauge;
 }
 
-/** Ids that are done with: carried out commands, finished requests. */
+/** Ids of carried out commands; what became of requests says `inbox.find`. */
 export interface DoneIds {
   /** Remembers a carried out command. */
   add(messageId: string): Receipt;

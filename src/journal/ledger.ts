@@ -1,0 +1,294 @@
+/**
+ * Turns the writes of the rules into transactions, one for everything that was written in the same turn of the event
+ * loop, and sees to it that each is carried out or taken back.
+ *
+ * Owns the order of transactions, the retries, and the word on how the disk is doing (`trouble`). One transaction is
+ * under way at a time; meanwhile the next one gathers, so that a slow disk makes them larger, not more.
+ *
+ * When a transaction fails, everything not committed is forgotten; its adds are refused; its changes, and those
+ * gathered behind it, are made again, in order, and tried until the disk takes them. So a change is a function that
+ * looks at what is there when it runs, and the adds it relied on may be gone when it runs again.
+ */
+import type { Clock, Timer } from '../base/clock.ts';
+import { YggError } from '../base/errors.ts';
+import { LedgerTable, type TableFormat, type TableHost } from './ledger-table.ts';
+import { Outcome } from './outcome.ts';
+import { sealContent, sealFields, unsealContent, unsealFields } from './record.ts';
+import type { Key, Store, Write, Written } from './store.ts';
+
+export type Trouble = 'full' | 'failing' | 'slow';
+
+export interface LedgerDeps {
+  readonly store: Store;
+  readonly clock: Clock;
+  /** Calls back at the end of this turn of the event loop. */
+  readonly defer: (callback: () => void) => void;
+  readonly onTrouble: (trouble: Trouble | undefined, reason: string) => void;
+  readonly onDamaged: (table: string, key: Key, reason: string) => void;
+}
+
+/** Milliseconds after which a transaction that is still under way makes the disk `slow`. */
+const slowAfter = 2_000;
+/** Milliseconds between tries of a transaction that failed. */
+const firstRetry = 100;
+const lastRetry = 4_000;
+/** How many damaged records are kept for somebody to look at. */
+const damagedLimit = 1_000;
+
+type Transacted = Pick<LedgerTable<never, never>, 'send' | 'committed' | 'undo'>;
+
+interface Batch {
+  /** In order; made again when the transaction fails. */
+  readonly changes: Array<() => void>;
+  /** What waits for the commit: fetched content is removed after what named it. */
+  readonly afterwards: Array<() => void>;
+  /** Told when the adds of this batch are on the disk or refused. */
+  adds: Outcome | undefined;
+  /** Told when its changes are on the disk. */
+  readonly outcome: Outcome;
+  /** Of batches that failed before and whose changes are in this one now. */
+  readonly earlier: Outcome[];
+}
+
+const sequenceTable: TableFormat<string, number> = {
+  name: 'meta',
+  encode: (value) => sealFields([value]),
+  decode: (_key, record) => unsealFields(record).number(),
+  keep: Infinity,
+};
+
+interface DamagedEntry {
+  readonly table: string;
+  readonly key: string;
+  readonly reason: string;
+  readonly record: Uint8Array;
+}
+
+const damagedTable: TableFormat<number, DamagedEntry> = {
+  name: 'damaged',
+  encode: ({ table, key, reason, record }) => sealContent([table, key, reason], record),
+  decode(_key, bytes) {
+    const { fields, content: record } = unsealContent(bytes);
+    return { table: fields.text(), key: fields.text(), reason: fields.text(), record };
+  },
+  keep: 0,
+};
+
+export class Ledger implements TableHost {
+  readonly store: Store;
+  readonly #deps: LedgerDeps;
+  readonly #tables: Transacted[] = [];
+  readonly #meta: LedgerTable<string, number>;
+  readonly #damaged: LedgerTable<number, DamagedEntry>;
+  #gathering: Batch | undefined;
+  #underWay: Batch | undefined;
+  /** Set if and only if a transaction waits for its next try. */
+  #retry: Timer | undefined;
+  #retryDelay = firstRetry;
+  /** Set if and only if something may become slow. */
+  #watch: Timer | undefined;
+  #sentAt = 0;
+  #trouble: Trouble | undefined;
+  #refusal: Outcome | undefined;
+  #sequence = 0;
+  /** Committed and not yet flushed. */
+  #unflushed = 0;
+  #flushWaiters: Array<() => void> = [];
+  #housekeeping: () => void = () => {};
+
+  constructor(deps: LedgerDeps) {
+    this.#deps = deps;
+    this.store = deps.store;
+    this.#meta = this.table(sequenceTable, '', '\uffff');
+    this.#damaged = this.table(damagedTable);
+    this.#sequence = this.#meta.get('sequence') ?? 0;
+  }
+
+  /** Opens a table; `first` and `last` enclose the keys of one that is kept whole. */
+  table<K extends Key, V>(format: TableFormat<K, V>, first?: K, last?: K): LedgerTable<K, V> {
+    const table = new LedgerTable(format, this);
+    this.#tables.push(table);
+    if (first !== undefined && last !== undefined) table.load(first, last);
+    return table;
+  }
+
+  /** Called before each transaction is sent; what it writes goes with it. */
+  beforeEach(housekeeping: () => void): void {
+    this.#housekeeping = housekeeping;
+  }
+
+  get trouble(): Trouble | undefined {
+    return this.#trouble;
+  }
+
+  /** Never given out twice, also not after a crash. */
+  nextSequence(): number {
+    this.#sequence += 1;
+    return this.#sequence;
+  }
+
+  /** A write that may be refused. Nothing of it remains when it is. */
+  add(write: () => void): Written {
+    if (this.#refusal) return this.#refusal;
+    const batch = this.#gather();
+    write();
+    batch.adds ??= new Outcome();
+    return batch.adds;
+  }
+
+  /** A write that is never refused, only late. It may run more than once. */
+  change(write: () => void): Written {
+    const batch = this.#gather();
+    write();
+    batch.changes.push(write);
+    return batch.outcome;
+  }
+
+  /** Called within a write: once that write is committed. A write that runs again calls this again. */
+  afterCommit(callback: () => void): void {
+    this.#gather().afterwards.push(callback);
+  }
+
+  /** Puts a record aside, where it hurts nobody and can be looked at. */
+  damaged(table: string, key: Key, record: Uint8Array, reason: string, remove: () => void): void {
+    const place = this.nextSequence() % damagedLimit;
+    const entry = { table, key: JSON.stringify(key), reason, record };
+    this.change(() => {
+      remove();
+      this.#damaged.put(place, entry);
+    });
+    this.#deps.onDamaged(table, key, reason);
+  }
+
+  /** Resolves when everything written so far is flushed; rejects with the reason of `abort`. */
+  flush(abort?: AbortSignal): Promise<void> {
+    if (this.#quiet) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      const onAbort = (): void => {
+        const at = this.#flushWaiters.indexOf(done);
+        if (at >= 0) this.#flushWaiters.splice(at, 1);
+        reject(abort?.reason);
+      };
+      const done = (): void => {
+        abort?.removeEventListener('abort', onAbort);
+        resolve();
+      };
+      this.#flushWaiters.push(done);
+      abort?.addEventListener('abort', onAbort, { once: true });
+      if (abort?.aborted) onAbort();
+    });
+  }
+
+  /** Stops trying. What is not committed by now is lost, as in a crash. */
+  close(): void {
+    this.#retry?.cancel();
+    this.#watch?.cancel();
+    this.#refusal ??= Outcome.refused(new YggError('YGG_CLOSED', 'The journal is closed.'));
+  }
+
+  get #quiet(): boolean {
+    return !this.#gathering && !this.#underWay && this.#unflushed === 0;
+  }
+
+  #gather(): Batch {
+    if (this.#gathering) return this.#gathering;
+    const batch: Batch = {
+      changes: [],
+      afterwards: [],
+      adds: undefined,
+      outcome: new Outcome(),
+      earlier: [],
+    };
+    this.#gathering = batch;
+    if (!this.#underWay && !this.#retry) this.#deps.defer(() => this.#send());
+    return batch;
+  }
+
+  #send(): void {
+    if (this.#underWay || this.#retry || !this.#gathering) return;
+    this.#housekeeping();
+    const batch = this.#gathering;
+    // A batch without writes is sent too while there is trouble: it finds out whether the disk is well again.
+    if (this.#trouble || this.#meta.get('sequence') !== this.#sequence) {
+      this.#meta.put('sequence', this.#sequence);
+    }
+    const writes: Write[] = [];
+    for (const table of this.#tables) table.send(writes);
+    this.#gathering = undefined;
+    this.#underWay = batch;
+    this.#sentAt = this.#deps.clock.monotonic();
+    this.#watch ??= this.#deps.clock.after(slowAfter, this.#onWatch);
+    const { committed, flushed } = writes.length > 0 ? this.store.write(writes) : nothingToWrite;
+    committed.then(
+      () => this.#onCommitted(batch, flushed),
+      (error: unknown) => this.#onFailed(batch, error),
+    );
+  }
+
+  #onCommitted(batch: Batch, flushed: Promise<void>): void {
+    for (const table of this.#tables) table.committed();
+    this.#underWay = undefined;
+    this.#retryDelay = firstRetry;
+    if (this.#trouble) this.#setTrouble(undefined, '');
+    const outcomes = [batch.outcome, ...batch.earlier];
+    if (batch.adds) outcomes.push(batch.adds);
+    for (const outcome of outcomes) outcome.commit();
+    for (const callback of batch.afterwards) callback();
+    this.#unflushed += 1;
+    void flushed.then(() => this.#onFlushed(outcomes));
+    if (this.#gathering) this.#deps.defer(() => this.#send());
+  }
+
+  #onFlushed(outcomes: readonly Outcome[]): void {
+    this.#unflushed -= 1;
+    for (const outcome of outcomes) outcome.flush();
+    if (this.#quiet) for (const done of this.#flushWaiters.splice(0)) done();
+  }
+
+  #onFailed(batch: Batch, error: unknown): void {
+    const failure =
+      error instanceof YggError ? error : new YggError('YGG_JOURNAL_IO', String(error), { cause: error });
+    const behind = this.#gathering;
+    for (const table of this.#tables) table.undo();
+    this.#underWay = undefined;
+    const next: Batch = {
+      changes: [...batch.changes, ...(behind?.changes ?? [])],
+      afterwards: [],
+      adds: undefined,
+      outcome: behind?.outcome ?? new Outcome(),
+      earlier: [...batch.earlier, batch.outcome],
+    };
+    this.#gathering = next;
+    for (const change of next.changes) change();
+    this.#retry = this.#deps.clock.after(this.#retryDelay, () => {
+      this.#retry = undefined;
+      this.#send();
+    });
+    this.#retryDelay = Math.min(lastRetry, this.#retryDelay * 2);
+    this.#setTrouble(failure.code === 'YGG_JOURNAL_FULL' ? 'full' : 'failing', failure.message, failure);
+    batch.adds?.refuse(failure);
+    behind?.adds?.refuse(failure);
+  }
+
+  /** One timer looks after all transactions, so that each costs nothing. */
+  readonly #onWatch = (): void => {
+    this.#watch = undefined;
+    if (!this.#underWay) return;
+    const waited = this.#deps.clock.monotonic() - this.#sentAt;
+    if (waited >= slowAfter && !this.#trouble) {
+      const reason = `A write has been under way for more than ${slowAfter} ms.`;
+      this.#setTrouble('slow', reason, new YggError('YGG_JOURNAL_IO', `The disk is slow: ${reason}`));
+    }
+    this.#watch = this.#deps.clock.after(slowAfter, this.#onWatch);
+  };
+
+  #setTrouble(trouble: Trouble | undefined, reason: string, refusal?: YggError): void {
+    const before = this.#trouble;
+    this.#trouble = trouble;
+    this.#refusal = refusal && Outcome.refused(refusal);
+    if (trouble !== before) this.#deps.onTrouble(trouble, reason);
+  }
+}
+
+const done = Promise.resolve();
+const nothingToWrite = { committed: done, flushed: done };

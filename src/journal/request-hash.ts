@@ -1,0 +1,18 @@
+/**
+ * Tells a repetition of a message from a new message under an old id.
+ */
+import { createHash } from 'node:crypto';
+
+/** Over directive, metadata (in any order; none is as empty) and content. */
+export function requestHash(
+  directive: string,
+  metadata: Readonly<Record<string, string>> | null,
+  content: Uint8Array,
+): string {
+  const entries = Object.entries(metadata ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
+  return createHash('sha256')
+    .update(JSON.stringify([directive, entries]))
+    .update(content)
+    .digest('base64url')
+    .slice(0, 22);
+}
