@@ -10,11 +10,12 @@ import { errorTable, reasonOf, YggError } from '../src/base/errors.ts';
 import { createLogger } from '../src/base/logger.ts';
 import { readCommandLine } from '../src/config/flags.ts';
 import { type Loaded, loadOptions } from '../src/config/load.ts';
+import type { Daemon, PreparedDaemon } from '../src/daemon.ts';
 import { createNotifier } from '../src/host/notify.ts';
 import { endWith, reportCrashes } from './ending.ts';
 import { processEnvironment, suitableLogFormat, wantsColour } from './environment.ts';
 import { packageVersion } from './package.ts';
-import { runService } from './service.ts';
+import { runService, type Service } from './service.ts';
 
 async function main(words: readonly string[]): Promise<number> {
   const version = packageVersion();
@@ -52,7 +53,7 @@ async function run({ options, warnings, files }: Loaded, version: string): Promi
   const { createDaemon } = await import('../src/daemon.ts');
   const daemon = createDaemon({ options, log, version, environment: processEnvironment() });
   const status = await runService({
-    service: daemon,
+    service: serviceOf(daemon),
     signals: process,
     notifier,
     clock: systemClock,
@@ -61,6 +62,19 @@ async function run({ options, warnings, files }: Loaded, version: string): Promi
   });
   await endWith(status, log);
   return status;
+}
+
+function serviceOf(daemon: Daemon): Service {
+  let prepared: PreparedDaemon | undefined;
+  return {
+    async start() {
+      prepared = await daemon.prepare();
+      await prepared.run();
+    },
+    stop: () => daemon.stop(),
+    force: () => daemon.force(),
+    reload: () => prepared?.reload(),
+  };
 }
 
 function print(text: string): number {

@@ -9,19 +9,8 @@ import { hostname, networkInterfaces } from 'node:os';
 import path from 'node:path';
 import { reasonOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
+import type { CanonicalFacts } from '../messages.ts';
 import { commonName } from './certificate.ts';
-
-/** In the order in which they are published. Further facts come from a facts file. */
-export interface CanonicalFacts {
-  readonly insights_id: string;
-  readonly machine_id: string;
-  readonly bios_uuid: string;
-  readonly subscription_manager_id: string;
-  readonly ip_addresses: readonly string[];
-  readonly mac_addresses: readonly string[];
-  readonly fqdn: string;
-  readonly [further: string]: string | readonly string[];
-}
 
 /** Where facts come from; tests give their own. */
 export interface FactSources {
@@ -58,7 +47,7 @@ export interface FactsDeps {
   readonly log: Logger;
 }
 
-/** Gathers the facts anew. */
+/** Gathers the facts anew, in the order in which they are published; those only a facts file has come last. */
 export async function readFacts({ sources, factsFile, log }: FactsDeps): Promise<CanonicalFacts> {
   const [insightsId, machineId, biosUuid, consumer, macAddresses, given] = await Promise.all([
     readText(sources.insightsIdFile),
