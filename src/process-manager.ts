@@ -23,7 +23,7 @@ import { StartGate } from './process/start-gate.ts';
 import { Supervisor } from './process/supervisor.ts';
 import { workerEnvironment } from './process/worker-environment.ts';
 import { checkWorkerFile } from './process/worker-file.ts';
-import { type ListedWorker, listWorkers, shortName } from './process/worker-listing.ts';
+import { type ListedWorker, listWorkers, quietSpan, shortName } from './process/worker-listing.ts';
 import { WorkerWatch } from './process/worker-watch.ts';
 import type { SignalMap, Signals } from './signals.ts';
 
@@ -170,7 +170,7 @@ class ProcessManager implements Part {
     for (const worker of workers) {
       const supervisor = this.#supervisors.get(worker.file);
       if (supervisor?.stamp === worker.stamp) continue;
-      if (!worker.quiet) this.#watch.lookSoon();
+      if (!worker.quiet) this.#watch.lookSoon(quietSpan);
       else if (supervisor) supervisor.renew(worker.stamp);
       else this.#add(worker, () => {});
     }
@@ -207,14 +207,18 @@ class ProcessManager implements Part {
       restarts: 0,
       reason: '',
     });
+    const warned = new Set<string>();
+    const warn = (sentence: string): void => {
+      if (!warned.has(sentence)) log.warn({}, sentence);
+      warned.add(sentence);
+    };
     const supervisor = new Supervisor(document, stamp, {
       clock,
       random,
       log,
       gate: this.#gate,
       checkFile: (candidate) => checkWorkerFile(candidate, { checkPath: checkSafePath }),
-      loadConfig: (fileName) =>
-        loadWorkerConfig(options.configDir, fileName, (sentence) => log.warn({}, sentence)),
+      loadConfig: (fileName) => loadWorkerConfig(options.configDir, fileName, warn),
       openSocket: (candidate, abort) => this.#openSocket(candidate, abort),
       start: (process, socketPath) => this.#start(process, socketPath, log),
       onTried,

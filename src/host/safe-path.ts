@@ -67,6 +67,7 @@ export function ensurePrivateDirectory(directory: string, options: SafePathOptio
 
 /** Says whether it made the directory. Nothing is made below a parent that is not safe. */
 function mkdirSafely(target: string, options: SafePathOptions): boolean {
+  if (lstatSync(target, { throwIfNoEntry: false })) return false;
   let parent = path.dirname(target);
   while (lstatSync(parent, { throwIfNoEntry: false }) === undefined) parent = path.dirname(parent);
   walk(parent, options, 'parent');

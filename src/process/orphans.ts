@@ -36,12 +36,12 @@ export async function endOrphans({ runtimeDir, log, patience = 1_000 }: OrphansD
   for (const { pid } of left) log.error({ pid }, 'a worker process of an earlier daemon cannot be ended');
 }
 
-/** Processes with our mark, and their descendants; never this process or one it descends from. */
-export function findOrphans(runtimeDir: string): ProcessEntry[] {
+/** Processes with our mark, and their descendants; never `self` or one it descends from. */
+export function findOrphans(runtimeDir: string, self: number = process.pid): ProcessEntry[] {
   const prefix = `unix:${path.resolve(runtimeDir)}/`;
   const entries = listProcesses();
   const parents = new Map(entries.map(({ pid, parent }) => [pid, parent]));
-  const own = new Set(lineOf(process.pid, parents));
+  const own = new Set(lineOf(self, parents));
   const marked = new Set(
     entries
       .filter(({ pid }) => {
