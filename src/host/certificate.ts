@@ -19,12 +19,12 @@ export interface TlsDeps {
   readonly clock: Pick<Clock, 'now'>;
 }
 
-/** What a TLS client presents and trusts; undefined where nothing is configured. */
+/** What a TLS client presents and trusts, in PEM. */
 export interface TlsMaterial {
   readonly cert: Buffer | undefined;
   readonly key: Buffer | undefined;
-  /** Everything that is trusted: the usual authorities and the configured ones. */
-  readonly ca: readonly (string | Buffer)[] | undefined;
+  /** Everything that is trusted: the usual authorities and the configured ones; empty: the usual ones. */
+  readonly ca: readonly (string | Buffer)[];
   /** Of the certificate; empty without one. */
   readonly commonName: string;
 }
@@ -40,7 +40,7 @@ export function loadTls(files: TlsFiles, { log, clock }: TlsDeps): TlsMaterial {
     certificateIn(file, 'ca-root', content);
     return content;
   });
-  const trusted = ca.length > 0 ? [...rootCertificates, ...ca] : undefined;
+  const trusted = ca.length > 0 ? [...rootCertificates, ...ca] : [];
   if (certFile === undefined || keyFile === undefined) {
     return { cert: undefined, key: undefined, ca: trusted, commonName: '' };
   }

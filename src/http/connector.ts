@@ -2,17 +2,17 @@
  * Opens the connections of one standing: which certificate is shown, which addresses may be reached, how TLS is set.
  */
 import type { LookupFunction } from 'node:net';
-import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls';
+import { createSecureContext, type SecureContext } from 'node:tls';
 import type { buildConnector } from 'undici';
 import { publicLookup } from './addresses.ts';
 import type { Standing } from './egress.ts';
 
 /** Loaded TLS files, PEM. The same object until the files change. */
 export interface TlsMaterial {
-  /** Authorities trusted besides the well-known ones. */
-  readonly ca?: readonly string[] | undefined;
-  readonly cert?: string | undefined;
-  readonly key?: string | undefined;
+  /** Everything that is trusted; empty: the well-known authorities. */
+  readonly ca?: readonly (string | Buffer)[] | undefined;
+  readonly cert?: string | Buffer | undefined;
+  readonly key?: string | Buffer | undefined;
 }
 
 export interface ConnectorDeps {
@@ -33,7 +33,7 @@ export function createConnector(deps: ConnectorDeps): buildConnector.connector {
   function secureContext({ ca, cert, key }: TlsMaterial): SecureContext {
     return createSecureContext({
       minVersion: 'TLSv1.2',
-      ...(ca && ca.length > 0 && { ca: [...rootCertificates, ...ca] }),
+      ...(ca && ca.length > 0 && { ca: [...ca] }),
       ...(standing !== 'other' && cert !== undefined && key !== undefined && { cert, key }),
     });
   }

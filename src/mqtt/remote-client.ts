@@ -22,8 +22,9 @@ export interface RemoteClientOptions {
 
 /** PEM. */
 export interface RemoteTls {
-  readonly cert: Buffer | undefined;
-  readonly key: Buffer | undefined;
+  readonly cert: string | Buffer | undefined;
+  readonly key: string | Buffer | undefined;
+  /** Everything that is trusted; empty: the usual authorities. */
   readonly ca: readonly (string | Buffer)[] | undefined;
 }
 
@@ -140,7 +141,7 @@ function clientOptions(options: RemoteClientOptions, address: BrokerAddress): IC
     ...(password !== undefined && { password }),
     ...(tls?.cert !== undefined && { cert: tls.cert }),
     ...(tls?.key !== undefined && { key: tls.key }),
-    ...(tls?.ca !== undefined && { ca: tls.ca.map(String) }),
+    ...(tls?.ca && tls.ca.length > 0 && { ca: tls.ca.map(String) }),
     ...tlsFloor,
   };
 }

@@ -23,7 +23,7 @@ function load(
 }
 
 test('nothing configured is nothing presented, and the usual trust', () => {
-  expect(load({}).material).toEqual({ cert: undefined, key: undefined, ca: undefined, commonName: '' });
+  expect(load({}).material).toEqual({ cert: undefined, key: undefined, ca: [], commonName: '' });
 });
 
 test('a pair and an authority make a secure context', () => {
@@ -32,7 +32,7 @@ test('a pair and an authority make a secure context', () => {
   expect(material.ca).toHaveLength(rootCertificates.length + 1);
   expect(warnings).toEqual([]);
   const { cert, key, ca } = material;
-  createSecureContext({ cert, key, ca: ca && [...ca] });
+  createSecureContext({ cert, key, ca: [...ca] });
 });
 
 test('a key that is not the certificate’s is refused', () => {
