@@ -1,8 +1,8 @@
-import { defineConfig } from 'vitest/config';
+import { defineConfig, type ViteUserConfig } from 'vitest/config';
 
 const shared = { restoreMocks: true, setupFiles: ['test/helpers/fail-on-warnings.ts'] };
 
-export default defineConfig({
+const config: ViteUserConfig = defineConfig({
   test: {
     projects: [
       { test: { ...shared, name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 10_000 } },
@@ -27,3 +27,5 @@ export default defineConfig({
     ],
   },
 });
+
+export default config;

@@ -1,0 +1,61 @@
+/**
+ * What a connection status says of this host, kept up to date.
+ *
+ * Owns the watch on the tags file and the facts file.
+ */
+import type { Clock } from '../base/clock.ts';
+import type { Logger } from '../base/log.ts';
+import type { CanonicalFacts, StringMap } from '../messages.ts';
+import { type FactSources, readFacts } from './facts.ts';
+import { FileWatch } from './file-watch.ts';
+import { readTags } from './tags.ts';
+
+export interface HostDeps {
+  readonly sources: FactSources;
+  readonly factsFile: string | undefined;
+  readonly tagsFile: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+export interface Host {
+  facts(): CanonicalFacts;
+  tags(): StringMap | undefined;
+  /** Calls back after facts or tags changed; returns the function that stops it. */
+  onChange(listener: () => void): () => void;
+  /** Gathers everything anew. */
+  refresh(): Promise<void>;
+  /** Ends the watch. */
+  close(): void;
+}
+
+/** Gathers facts and tags, and watches the files they come from. Never fails: what cannot be read is left out. */
+export async function openHost(deps: HostDeps): Promise<Host> {
+  const { sources, factsFile, tagsFile, clock, log } = deps;
+  const listeners = new Set<() => void>();
+  let facts = await readFacts({ sources, factsFile, log });
+  let tags = readTags({ tagsFile, log });
+
+  async function refresh(): Promise<void> {
+    tags = readTags({ tagsFile, log });
+    facts = await readFacts({ sources, factsFile, log });
+    for (const listener of listeners) listener();
+  }
+
+  const watch = new FileWatch({
+    files: factsFile === undefined ? [tagsFile] : [tagsFile, factsFile],
+    clock,
+    onChange: () => void refresh(),
+  });
+  watch.start();
+  return {
+    facts: () => facts,
+    tags: () => tags,
+    onChange(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    refresh,
+    close: () => watch.stop(),
+  };
+}
