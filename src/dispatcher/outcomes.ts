@@ -31,7 +31,7 @@ export type Happening =
 export type Verdict =
   | { readonly kind: 'done' }
   | { readonly kind: 'dead'; readonly reason: DeadReason; readonly message: string }
-  /** Handed over again, `rest` milliseconds later at the earliest; `charge` holds the new values. */
+  /** Handed over again, `rest` milliseconds later at the earliest; `charge` is added to what it has. */
   | { readonly kind: 'again'; readonly charge: RequestCharge; readonly rest: number };
 
 /** The part of a request's row that verdicts look at. */
@@ -83,14 +83,14 @@ function afterLoss(loss: Loss, charges: Charges): Verdict {
       return again({});
     case 'daemon-died': {
       const daemonDeaths = charges.daemonDeaths + 1;
-      if (daemonDeaths < most.daemonDeaths) return again({ daemonDeaths, suspect: true });
+      if (daemonDeaths < most.daemonDeaths) return again({ daemonDeaths: 1, suspect: true });
       return dead('daemon-died', `The daemon ended ${daemonDeaths} times while a worker had it.`);
     }
     case 'worker-died': {
       // In company nobody knows who was to blame: suspects are handed over one at a time from now on.
       if (!loss.alone) return again({ suspect: true });
       const workerDeaths = charges.workerDeaths + 1;
-      if (workerDeaths < most.workerDeaths) return again({ workerDeaths, suspect: true });
+      if (workerDeaths < most.workerDeaths) return again({ workerDeaths: 1, suspect: true });
       return dead('worker-died', `Its worker ended ${workerDeaths} times while it had this message alone.`);
     }
   }
@@ -99,7 +99,7 @@ function afterLoss(loss: Loss, charges: Charges): Verdict {
 function afterWorkerError(reason: string, redelivery: Redelivery, charges: Charges): Verdict {
   const workerErrors = charges.workerErrors + 1;
   if (redelivery === 'until-done' && workerErrors < most.workerErrors) {
-    return again({ workerErrors }, errorRest * 4 ** (workerErrors - 1));
+    return again({ workerErrors: 1 }, errorRest * 4 ** (workerErrors - 1));
   }
   return dead('worker-error', `The worker failed on it: ${reason}`);
 }
@@ -107,7 +107,7 @@ function afterWorkerError(reason: string, redelivery: Redelivery, charges: Charg
 function afterInternalError(reason: string, redelivery: Redelivery, charges: Charges): Verdict {
   const internalErrors = charges.internalErrors + 1;
   if (redelivery === 'until-done' && internalErrors < most.internalErrors) {
-    return again({ internalErrors }, shortRest);
+    return again({ internalErrors: 1 }, shortRest);
   }
   return dead('internal', `The daemon failed on it: ${reason}`);
 }

@@ -92,7 +92,15 @@ export class MemoryJournal implements Pick<Journal, 'contentDirectory' | 'cleanS
       back: (sequence, charge = {}) => {
         const kept = this.rows.get(sequence);
         const state = kept?.row.contentFile ? 'fetched' : 'received';
-        if (kept) Object.assign(kept.row, charge, { state });
+        if (kept) {
+          const { row } = kept;
+          row.state = state;
+          row.workerDeaths += charge.workerDeaths ?? 0;
+          row.daemonDeaths += charge.daemonDeaths ?? 0;
+          row.workerErrors += charge.workerErrors ?? 0;
+          row.internalErrors += charge.internalErrors ?? 0;
+          row.suspect = charge.suspect ?? row.suspect;
+        }
         return this.#write(`back ${sequence} ${JSON.stringify(charge)}`, sequence);
       },
       finish: (sequence) => {

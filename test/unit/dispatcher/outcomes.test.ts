@@ -37,7 +37,7 @@ const table: readonly Row[] = [
     happening: { kind: 'worker-error', reason: '' },
     charges: { workerErrors: 1 },
     untilAccepted: dead('worker-error'),
-    untilDone: again({ workerErrors: 2 }, 4_000),
+    untilDone: again({ workerErrors: 1 }, 4_000),
   },
   {
     what: 'an exception in the worker, third time',
@@ -77,7 +77,7 @@ const table: readonly Row[] = [
     happening: { kind: 'daemon-died' },
     charges: { workerDeaths: 2, daemonDeaths: 3 },
     untilAccepted: dead('outcome-unknown'),
-    untilDone: again({ daemonDeaths: 4, suspect: true }),
+    untilDone: again({ daemonDeaths: 1, suspect: true }),
   },
   {
     what: 'the daemon crashed, fifth time',
