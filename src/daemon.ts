@@ -188,7 +188,13 @@ async function build(settings: AssemblySettings, held: Holdings): Promise<Assemb
   const signals = createSignals({
     onFault: (fault) => settleFault(fault, { signals, datastore, journal, counters, log }),
   });
-  held.add('signals', () => signals.close());
+  // Parts link themselves until they are initialised; nothing runs before every link is known to be there.
+  held.parts.push({
+    name: 'signals',
+    init: () => {},
+    run: () => signals.check(),
+    stop: () => signals.close(),
+  });
 
   const shared = { signals, datastore, journal, counters, clock, random };
   const dispatcher = createDispatcher({
@@ -242,7 +248,6 @@ async function build(settings: AssemblySettings, held: Holdings): Promise<Assemb
       logLevel: options.logLevel,
     },
   });
-  signals.check();
   const lifecycle = createLifecycle({
     parts: [...held.parts, dispatcher, processor, router, processManager],
     log,
