@@ -205,7 +205,7 @@ export const optionTable: OptionTable = {
   },
   httpRetries: {
     kind: count({ min: 0, max: 1000 }),
-    help: 'Attempts at a delivery that the server refuses for good, as it seems, before it is given up',
+    help: 'Further attempts at a fetch, and refusals of a delivery before it is given up',
     initial: 5,
   },
   httpTimeout: {

@@ -67,7 +67,14 @@ export function createDataProcessor(deps: DataProcessorDeps): Part {
       },
     });
   const fetches = new Fetches({ ...deps, client, egress, retries: options.httpRetries });
-  const deliveries = new Deliveries({ ...deps, client, egress, userAgent, retryAge: options.httpRetryAge });
+  const deliveries = new Deliveries({
+    ...deps,
+    client,
+    egress,
+    userAgent,
+    finalAnswers: options.httpRetries,
+    retryAge: options.httpRetryAge,
+  });
 
   async function onDataRecv(request: RequestSignal & { readonly cancel: boolean }): Promise<void> {
     const { sequence, directive } = request;

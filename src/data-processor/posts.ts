@@ -28,6 +28,8 @@ export interface PostsDeps {
   readonly log: Logger;
   /** `yggd/<version>`. */
   readonly userAgent: string;
+  /** Answers that look final before a response is given up (`http-retries`). */
+  readonly finalAnswers: number;
   /** Milliseconds after which a response that could not be delivered is given up (`http-retry-age`). */
   readonly retryAge: number;
   /** The response is delivered, dead, or no longer there. */
@@ -57,8 +59,6 @@ const perHost = 4;
 const overall = 32;
 /** Bytes of content under way; one larger than that goes alone. */
 const overallBytes = 16 * 1024 * 1024;
-/** Answers that look final before a response is given up. */
-const finalAnswers = 5;
 /** Milliseconds. */
 const retryFloor = 1_000;
 const retryCap = 600_000;
@@ -210,7 +210,7 @@ export class Posts {
     const { kind, error, answer } = failure;
     if (kind === 'aborted') return;
     post.failures += 1;
-    const final = kind === 'permanent' && row.failures + 1 >= finalAnswers;
+    const final = kind === 'permanent' && row.failures + 1 >= this.#deps.finalAnswers;
     const tooOld = kind !== 'permanent' && clock.now() - row.returnedAt >= this.#deps.retryAge;
     if (kind === 'refused' || final || tooOld) this.#bury(post, row, 'delivery-failed', error.message);
     else {

@@ -168,6 +168,12 @@ describe('tries', () => {
     ]);
   });
 
+  test('with no retries an answer that looks final is the last one', async () => {
+    const house = await createHouse({ httpRetries: 0 });
+    const { sequence } = send(house, { to: '/missing' });
+    await expect.poll(() => house.journal.deaths.get(sequence)?.reason).toBe('delivery-failed');
+  });
+
   test('a redirect looks final and is not followed', async () => {
     const house = await createHouse();
     house.server.on('/a', reply(302, '', { location: `${house.server.origin}/b` }));
