@@ -3,7 +3,7 @@
  */
 import type { Clock } from '../base/clock.ts';
 import { within } from '../base/deadline.ts';
-import { YggError } from '../base/errors.ts';
+import { reasonOf, YggError } from '../base/errors.ts';
 import { type Message, parseMessage } from '../messages.ts';
 
 /** What is needed of a connection to the broker. */
@@ -37,7 +37,7 @@ export interface Exchange<T> {
 
 /** Throws `YGG_NO_ANSWER`, `YGG_BROKER_LOST`, `YGG_BROKER_REFUSED`. */
 export async function exchange<T>(options: Exchange<T>): Promise<T> {
-  const { client, clock, answers, topic, payload, timeout, take, noAnswer } = options;
+  const { client, clock, answers, topic, payload, timeout, take } = options;
   let begun = clock.monotonic();
   let found: (value: T) => void = () => {};
   const answer = new Promise<T>((resolve) => {
@@ -50,14 +50,23 @@ export async function exchange<T>(options: Exchange<T>): Promise<T> {
     if (value !== undefined) found(value);
   });
   begun = clock.monotonic();
-  await client.publish(topic, payload);
-  const lost = client.lost.then((error) => Promise.reject(error));
   try {
-    return await within({ step: 'the answer', ms: timeout }, () => Promise.race([answer, lost]));
+    await client.publish(topic, payload);
+    return await within({ step: 'the answer', ms: timeout }, () =>
+      Promise.race([answer, client.lost.then((error) => Promise.reject(error))]),
+    );
   } catch (error) {
-    if (!(error instanceof YggError) || error.code !== 'YGG_DEADLINE') throw error;
-    throw new YggError('YGG_NO_ANSWER', noAnswer, { cause: error });
+    throw explained(error, options);
   }
+}
+
+/** What a deadline or a closed connection means to somebody who waits for an answer. */
+function explained(error: unknown, { noAnswer, topic }: Exchange<unknown>): unknown {
+  const code = error instanceof YggError ? error.code : undefined;
+  if (code === 'YGG_DEADLINE') return new YggError('YGG_NO_ANSWER', noAnswer, { cause: error });
+  if (code !== 'YGG_BROKER_LOST') return error;
+  const hint = `Brokers close a connection that publishes what it may not: check the access list for ${topic}.`;
+  return new YggError(code, `${reasonOf(error)} ${hint}`, { cause: error });
 }
 
 /** Others may say on a host's topics what they like; what is no message is not the answer. */
