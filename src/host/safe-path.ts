@@ -1,7 +1,7 @@
 /**
  * Says whether a path can be trusted: that nobody but root and the daemon's own user can change what it names.
  *
- * Owns the rule of docs/security.md for directories and worker files; changes nothing but the directory that it is
+ * Owns the rule of docs/worker-files.md; changes nothing but the directory that it is
  * asked to make. All of it is synchronous, so that nothing comes between a check and what follows it.
  */
 import { chmodSync, lstatSync, mkdirSync, readdirSync, readlinkSync, type Stats } from 'node:fs';

@@ -1,5 +1,5 @@
 /**
- * The environment of a worker, built from nothing: only what is listed here reaches it (docs/protocol.md, "Workers").
+ * The environment of a worker, built from nothing: only what is listed here reaches it (docs/worker-files.md).
  */
 import type { LogLevel } from '../base/log.ts';
 

@@ -177,6 +177,31 @@ describe('watching', () => {
     expect(bench.died).toEqual([{ file, pid, exitCode: null, signal: 'SIGTERM', asked: true }]);
   });
 
+  test('deleting the file of a worker that does not run at the moment is no trouble', async () => {
+    const bench = new ProcessBench(testScope());
+    const file = bench.install('dead-worker', '#!/bin/sh\nexit 1\n');
+    await bench.start();
+    await waitFor(() => bench.stateOf(file) === 'waiting', { what: 'state waiting' });
+    rmSync(file);
+    await waitFor(() => bench.datastore.processes.size === 0, { what: 'empty datastore' });
+    await stays(() => bench.spawned.length > 1, { what: 'a restart', span: 700 });
+  });
+
+  test('a file that comes back while its worker ends is started after it', async () => {
+    const bench = new ProcessBench(testScope());
+    const slow = `#!/bin/sh\ntrap 'sleep 0.7; exit 0' TERM\ntouch ${bench.folder}/ready\nwhile :; do sleep 0.05; done\n`;
+    const file = bench.install('back-worker', slow);
+    await bench.start();
+    const first = await bench.running(file);
+    await waitFor(() => existsSync(`${bench.folder}/ready`), { what: 'ready worker' });
+    rmSync(file);
+    await waitFor(() => bench.stateOf(file) === 'stopping', { what: 'state stopping' });
+    bench.install('back-worker', stayer);
+    await waitFor(() => bench.spawned.length === 2, { what: 'second run', detail: () => bench.output });
+    expect(alive(first)).toBe(false);
+    expect(bench.spawned[1]?.file).toBe(file);
+  });
+
   test('a replaced file is stopped, then started: never two at a time', async () => {
     const bench = new ProcessBench(testScope());
     const overlap = path.join(bench.folder, 'overlap');
