@@ -208,6 +208,11 @@ function checkTogether(options: Options, layers: readonly Layer[], found: Findin
       `${place('protocol')} is "mqtt" but there is no broker; add broker = ["mqtts://HOST:8883"], or set protocol = "none".`,
     );
   }
+  if (options.mqttVersion === 5) {
+    found.warnings.push(
+      `${place('mqttVersion')} has no effect: MQTT 3.1.1 is spoken, which brokers of MQTT 5 know.`,
+    );
+  }
   if (options.protocol === 'none' && options.broker.length > 0) {
     found.warnings.push(`${place('broker')} has no effect: protocol is "none".`);
   }

@@ -99,7 +99,7 @@ describe('--check-config', () => {
 
   test('takes the files of both generations of the Go daemon', async () => {
     const first = await check(
-      'broker = ["wss://a:443"]\nlog-level = "error"\ntopic-prefix = "redhat/insights"\nexclude-worker = ["a"]\nprotocol = "mqtt"\n',
+      'broker = ["mqtts://a:443"]\nlog-level = "error"\ntopic-prefix = "redhat/insights"\nexclude-worker = ["a"]\nprotocol = "mqtt"\n',
     );
     expect(first).toEqual({ code: 0, out: 'ok: config.toml', err: '' });
     const second = await check(

@@ -128,10 +128,8 @@ describe('values', () => {
       caRoot: ['/ca.pem'],
       protocol: 'mqtt',
     });
-    expect(
-      load({ host: 'broker = ["tcp://a", "wss://b/mqtt"]\nlog-level = ["DEBUG"]' }).options,
-    ).toMatchObject({
-      broker: ['tcp://a', 'wss://b/mqtt'],
+    expect(load({ host: 'broker = ["tcp://a", "ssl://b:1"]\nlog-level = ["DEBUG"]' }).options).toMatchObject({
+      broker: ['tcp://a', 'ssl://b:1'],
       logLevel: 'debug',
     });
   });
@@ -208,7 +206,7 @@ describe('the configuration of the Go daemons', () => {
   test('0.1', () => {
     const { options, warnings } = load({
       host: [
-        'broker = ["wss://connect.example.com:443"]',
+        'broker = ["mqtts://connect.example.com:443"]',
         'cert-file = "/etc/pki/consumer/cert.pem"',
         'key-file = "/etc/pki/consumer/key.pem"',
         'ca-root = ["/etc/rhsm/ca.pem"]',
@@ -255,6 +253,18 @@ describe('the configuration of the Go daemons', () => {
       'tcp://a',
       'tcp://b',
     ]);
+  });
+
+  test('websockets are refused with a sentence', () => {
+    expect(mistakes({ host: 'broker = "wss://me:secret@a/mqtt"' }).lines).toEqual([
+      'config.toml:1:10: broker is "wss://…@a/mqtt", but websockets are not supported; use mqtts:// or tcp://.',
+    ]);
+  });
+
+  test('MQTT 5 is taken with a warning', () => {
+    const { options, warnings } = load({ host: 'broker = "tcp://a"\nmqtt-version = 5' });
+    expect(options.mqttVersion).toBe(5);
+    expect(warnings).toEqual([expect.stringContaining('mqtt-version has no effect')]);
   });
 
   test('http is refused with a sentence', () => {
