@@ -50,8 +50,11 @@ async function run({ options, warnings, files }: Loaded, version: string): Promi
     run: async (program, args) => void (await promisify(execFile)(program, [...args], { timeout: 5_000 })),
     log,
   });
-  const { createDaemon } = await import('../src/daemon.ts');
-  const daemon = createDaemon({ options, log, version, environment: processEnvironment() });
+  // Loading it takes a while, in which signals are already listened to.
+  const loading = import('../src/daemon.ts');
+  const daemon = loading.then(({ createDaemon }) =>
+    createDaemon({ options, log, version, environment: processEnvironment() }),
+  );
   const status = await runService({
     service: serviceOf(daemon),
     signals: process,
@@ -64,15 +67,15 @@ async function run({ options, warnings, files }: Loaded, version: string): Promi
   return status;
 }
 
-function serviceOf(daemon: Daemon): Service {
+function serviceOf(daemon: Promise<Daemon>): Service {
   let prepared: PreparedDaemon | undefined;
   return {
     async start() {
-      prepared = await daemon.prepare();
+      prepared = await (await daemon).prepare();
       await prepared.run();
     },
-    stop: () => daemon.stop(),
-    force: () => daemon.force(),
+    stop: async () => (await daemon).stop(),
+    force: async () => (await daemon).force(),
     reload: () => prepared?.reload(),
   };
 }
