@@ -225,7 +225,7 @@ async function build(settings: AssemblySettings, held: Holdings): Promise<Assemb
     ...shared,
     log: log.child({ part: 'message-router' }),
     connector: settings.connector ?? broker.connector,
-    host: { ...host, client: { name: 'yggd', version } },
+    host,
     newId: randomUUID,
     options: {
       workerGrace: options.workerGrace,
