@@ -47,9 +47,9 @@ export class Child {
     });
   }
 
-  /** Everything it printed, for messages of failed tests. */
+  /** What it printed last, for messages of failed tests. */
   get output(): string {
-    return this.lines.join('\n');
+    return this.lines.slice(-60).join('\n');
   }
 
   kill(signal: NodeJS.Signals): void {

@@ -31,12 +31,10 @@ export async function startHost(scope: Scope, options: HostOptions): Promise<Hos
     const after = server.statuses.length;
     const yggd = startYggd(scope, { ...rest, home, brokers: [broker.url] });
     await Promise.race([
-      server.online(handlers, { after }),
-      yggd.exited.then((exit) => {
-        throw new Error(`the daemon ended with status ${exit.code}, signal ${exit.signal}\n${yggd.output}`);
-      }),
-    ]).catch((error: Error) => {
-      throw new Error(`${error.message}\n${yggd.output}`, { cause: error });
+      server.online(handlers, { after }).catch((error: Error) => error.message),
+      yggd.exited.then(({ code, signal }) => `the daemon ended with status ${code}, signal ${signal}`),
+    ]).then((result) => {
+      if (typeof result === 'string') throw new Error(`${result}\n${yggd.output}`);
     });
     return yggd;
   };

@@ -56,10 +56,10 @@ export class Home {
     return processesWith(this.runtimeDir);
   }
 
-  /** Files in the runtime directory; none after a clean stop. */
+  /** Files in the runtime directory, but for the record of its last owner; none after a clean stop. */
   runtimeFiles(): string[] {
     try {
-      return readdirSync(this.runtimeDir);
+      return readdirSync(this.runtimeDir).filter((file) => !/^owner\.\d+$/.test(file));
     } catch {
       return [];
     }

@@ -116,7 +116,7 @@ test('content as deep as JSON parsers fall over is passed on as it is', async ()
 test('report-failures = false keeps reports away from the server', async () => {
   const quiet = await startHost(testScope(), {
     handlers: [],
-    flags: ['--worker-grace', '1s', '--no-report-failures'],
+    flags: ['--worker-grace', '1s', '--report-failures=false'],
   });
   const id = await quiet.server.send({ directive: 'nobody' });
   await quiet.yggd.says({ message_id: id });

@@ -25,7 +25,7 @@ test('the topics are primed first by an empty message', async () => {
 });
 
 test('mqtt-prime-topic = false leaves that out', async () => {
-  const { server } = await startHost(testScope(), { handlers: [], flags: ['--no-mqtt-prime-topic'] });
+  const { server } = await startHost(testScope(), { handlers: [], flags: ['--mqtt-prime-topic=false'] });
   expect(server.published.filter(({ text }) => text === '')).toEqual([]);
 });
 
