@@ -11,7 +11,7 @@ import { type handleUnaryCall, Metadata, Server, ServerCredentials, type sendUna
 import { pause } from '../base/deadline.ts';
 import { reasonOf, type YggError } from '../base/errors.ts';
 import { addressFor, checkSocketPath, removeStaleSocket } from './address.ts';
-import type { Data, Method, Protocol, RegistrationRequest, WorkerSettings } from './protocol.ts';
+import type { Data, Method, Protocol, RegistrationRequest, Response, WorkerSettings } from './protocol.ts';
 
 /** Who gets the calls of one socket. */
 export interface DispatcherCalls {
@@ -44,7 +44,7 @@ export interface DispatcherSocket {
 const maxConnections = 1024;
 /** Trailing metadata of Register's answer: why `registered` is false. */
 export const refusalTrailer: string = 'ygg-reason';
-const noBytes: Uint8Array = new Uint8Array(0);
+const receipt: Response = {};
 
 /** Binds the socket, readable and writable for its owner alone. Rejects with `YGG_PATH_TOO_LONG`, `YGG_ALREADY_RUNNING`. */
 export async function openDispatcherSocket(options: DispatcherSocketOptions): Promise<DispatcherSocket> {
@@ -91,7 +91,7 @@ function listen(listener: ReturnType<typeof createServer>, path: string): Promis
   return new Promise((resolve, reject) => {
     listener.once('error', reject);
     // The file is made inside `listen`, with the mode the umask leaves: 0600 from its first moment.
-    const umask = process.umask(0o077);
+    const umask = process.umask(0o177);
     try {
       listener.listen({ path, backlog: 1024 }, () => {
         listener.off('error', reject);
@@ -121,9 +121,9 @@ function serve({ protocol, calls, receiveLimit }: DispatcherSocketOptions): Serv
     );
   });
   serveUnary(server, Send, (response, _metadata, answer) => {
-    calls.send(response, (error, result = noBytes) => {
+    calls.send(response, (error, result) => {
       if (error) answer({ code: error.facts.grpc, details: error.message });
-      else answer(null, { response: result });
+      else answer(null, result ? { response: result } : receipt);
     });
   });
   serveUnary(server, GetConfig, (_request, _metadata, answer) => answer(null, calls.settings()));

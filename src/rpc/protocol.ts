@@ -27,9 +27,9 @@ export interface RegistrationResponse {
   readonly address: string;
 }
 
-/** Answers both Sends; empty bytes are what older peers know as a receipt. */
+/** Answers both Sends; one without bytes is what older peers know as a receipt. */
 export interface Response {
-  readonly response: Uint8Array;
+  readonly response?: Uint8Array;
 }
 
 /** What GetConfig tells. */

@@ -32,7 +32,6 @@ import { waitFor } from '../../helpers/wait-for.ts';
 import { MemoryJournal } from './memory-journal.ts';
 
 const protocol = loadProtocol();
-const nothing: Response = { response: new Uint8Array(0) };
 
 export interface Rig {
   readonly dispatcher: Part;
@@ -228,7 +227,8 @@ export async function startWorker(socket: string, options: TestWorkerOptions = {
         responseTo: '',
         directive: 'echo',
       };
-      return (await call(protocol.dispatcher.Send, { ...whole, ...data })).response;
+      const { response } = await call(protocol.dispatcher.Send, { ...whole, ...data });
+      return response ?? new Uint8Array(0);
     },
     answer(index = 0) {
       const data = worker.taken[index];
@@ -245,7 +245,7 @@ export async function startWorker(socket: string, options: TestWorkerOptions = {
     (({ request: data }: { request: Data }, answer: (error: object | null, response?: Response) => void) => {
       worker.taken.push(data);
       const reply = worker.reply(data);
-      if (reply === 'ok') answer(null, nothing);
+      if (reply === 'ok') answer(null, {});
       else if (reply !== 'never') answer(reply);
     }) as never,
     Send.responseSerialize,
