@@ -31,6 +31,8 @@ const needed = [
 ];
 
 interface Clone {
+  /** Everything of it is below; it stands in the environment of every process. */
+  readonly root: string;
   readonly folder: string;
   readonly temporary: string;
   readonly env: NodeJS.ProcessEnv;
@@ -53,7 +55,7 @@ function makeClone(scope: Scope, depth = ''): Clone {
     TERM: 'xterm',
     npm_config_update_notifier: 'false',
   };
-  return { folder, temporary, env };
+  return { root, folder, temporary, env };
 }
 
 /** `npm start` at a terminal of its own. */
@@ -101,8 +103,8 @@ async function yggctl(
 }
 
 /** Files the quick start may leave: what it keeps, and nothing that belongs to a running one. */
-function expectNothingLeft({ folder, temporary }: Clone): void {
-  expect(processesWith(folder)).toEqual([]);
+function expectNothingLeft({ root, folder, temporary }: Clone): void {
+  expect(processesWith(root)).toEqual([]);
   expect(readdirSync(path.join(folder, '.quick-start')).sort()).toEqual(['config', 'state', 'workers']);
   expect(readdirSync(temporary)).toEqual([]);
 }
@@ -159,7 +161,7 @@ describe('in a clone', () => {
     });
     npm.kill('SIGTERM');
     await npm.ended(25_000);
-    await waitFor(() => processesWith(clone.folder).length === 0, { what: 'end of every process' });
+    await waitFor(() => processesWith(clone.root).length === 0, { what: 'end of every process' });
     expectNothingLeft(clone);
   });
 
