@@ -1,6 +1,6 @@
 /** What src/rpc relies on of grpc-js, of Node's sockets and of C-core, so that an upgrade that changes it is noticed. */
 import { readdirSync, statSync } from 'node:fs';
-import { createServer, type Server as NetServer } from 'node:net';
+import { createServer } from 'node:net';
 import path from 'node:path';
 import { execPath } from 'node:process';
 import { Client, credentials, Server, ServerCredentials, status } from '@grpc/grpc-js';
