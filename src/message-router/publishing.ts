@@ -218,7 +218,10 @@ export class Publishing {
 
   #onFailed(row: ResponseRow, error: unknown): void {
     this.#land(row);
-    if (error instanceof YggError && error.code === 'YGG_BROKER_REFUSED') {
+    const code = error instanceof YggError ? error.code : undefined;
+    // Nothing is tried, and charged, on a connection that is gone before its end is reported.
+    if (code === 'YGG_BROKER_LOST') this.#connected = false;
+    if (code === 'YGG_BROKER_REFUSED') {
       this.#bury(row, reasonOf(error));
     } else if (this.#paused) {
       // This side ended the connection.
