@@ -1,0 +1,76 @@
+/** The log of a real process: on pipes nobody reads, without a reader, on a full disk, and in a crash. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
+import path from 'node:path';
+import type { Readable } from 'node:stream';
+import { expect, test } from 'vitest';
+import { Child } from '../helpers/child.ts';
+import { testScope } from '../helpers/test-scope.ts';
+
+const dist = path.resolve(import.meta.dirname, '../../dist');
+
+/** A program with a logger of the given format and, as a daemon has, what becomes of crashes. */
+function program(format: string, body: string): string {
+  return `
+    import { createLogger } from '${dist}/src/base/logger.js';
+    import { reportCrashes } from '${dist}/cmd/ending.js';
+    const log = await createLogger({ format: '${format}', level: 'info', stream: process.stderr });
+    reportCrashes(log);
+    ${body}
+  `;
+}
+
+/** Logs 20 MiB and says on standard output how much memory waits for the reader. */
+const flood = `
+  const text = 'x'.repeat(1000);
+  for (let i = 0; i < 20_000; i += 1) log.info({ text }, 'line');
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  process.stdout.write(process.stderr.writableLength < 2 * 1024 * 1024 ? 'alive' : 'grown');
+  process.exit(0);
+`;
+
+async function said(stderr: 'pipe' | number, meddle: (stderr: Readable) => void = () => {}): Promise<string> {
+  const words = ['--input-type=module', '-e', program('text', flood)];
+  const child = spawn(process.execPath, words, { stdio: ['ignore', 'pipe', stderr] });
+  if (child.stderr) meddle(child.stderr);
+  let out = '';
+  child.stdout?.on('data', (chunk) => {
+    out += String(chunk);
+  });
+  await once(child, 'close');
+  return out;
+}
+
+test('a reader that does not read', async () => {
+  expect(await said('pipe', (stderr) => stderr.pause())).toBe('alive');
+});
+
+test('a reader that is gone', async () => {
+  expect(await said('pipe', (stderr) => stderr.destroy())).toBe('alive');
+});
+
+test('a full disk', async () => {
+  const full = openSync('/dev/full', 'w');
+  expect(await said(full)).toBe('alive');
+  closeSync(full);
+});
+
+test.each([
+  ['an exception', "setTimeout(() => { throw new Error('a fault') }, 1); setInterval(() => {}, 1000);"],
+  ['a rejection', "Promise.reject(new Error('a fault')); setInterval(() => {}, 1000);"],
+])('%s that nobody catches is one line, and the end with 70', async (_what, body) => {
+  const child = new Child(testScope(), process.execPath, [
+    '--input-type=module',
+    '-e',
+    program('json', body),
+  ]);
+  expect(await child.ended()).toEqual({ code: 70, signal: null });
+  expect(child.stderr).toHaveLength(1);
+  expect(JSON.parse(child.stderr[0] ?? '')).toMatchObject({
+    level: 'error',
+    error: 'a fault',
+    msg: expect.stringContaining('crashes'),
+    stack: expect.stringContaining('Error: a fault'),
+  });
+});
