@@ -4,10 +4,12 @@
  * Installs no signal handlers and never ends the process; programs do (cmd/yggd.ts).
  */
 import { randomUUID } from 'node:crypto';
+import { homedir, tmpdir } from 'node:os';
 import path from 'node:path';
 import { type Clock, systemClock } from './base/clock.ts';
 import { reasonOf, YggError } from './base/errors.ts';
 import { type Logger, silentLogger } from './base/log.ts';
+import { optionsWith } from './config/load.ts';
 import type { Environment, Options } from './config/options.ts';
 import { type Counters, createCounters } from './counters.ts';
 import { createDataProcessor } from './data-processor/data-processor.ts';
@@ -26,15 +28,18 @@ import { createMessageRouter, type MessageRouter } from './message-router/messag
 import type { Connector } from './mqtt/connector.ts';
 import type { MqttOptions } from './mqtt/mqtt-connector.ts';
 import { openBroker } from './mqtt/open-broker.ts';
+import { packageVersion } from './package-version.ts';
 import { runProgram } from './process/run-program.ts';
 import { createProcessManager } from './process-manager.ts';
 import { createSignals, type RequestSignal, type SignalFault, type Signals } from './signals.ts';
 
 export interface DaemonSettings {
-  readonly options: Options;
-  readonly environment: Environment;
-  /** Of the program, said in status and `User-Agent`. */
-  readonly version: string;
+  /** What is not given has the default of docs/configure.md; nothing is read from files. */
+  readonly options: Partial<Options>;
+  /** What defaults depend on, and the proxy variables of workers; not set: this process without its variables. */
+  readonly environment?: Environment;
+  /** Of the program, said in status and `User-Agent`; not set: of this package. */
+  readonly version?: string;
   readonly log?: Logger;
   readonly clock?: Clock;
   /** From 0 up to, not including, 1. */
@@ -78,13 +83,22 @@ const reportPlaces = 10_000;
 /** Milliseconds each thing acquired may take to be released after a failed start. */
 const releaseDeadline = 3_000;
 
+/** The standard daemon, in this process. Throws `YGG_CONFIG` when options do not go together. */
 export function createDaemon(settings: DaemonSettings): Daemon {
-  const { log = silentLogger } = settings;
+  const {
+    environment = environmentOfProcess(),
+    log = silentLogger,
+    clock = systemClock,
+    random = Math.random,
+    version = packageVersion,
+  } = settings;
+  const options = optionsWith(settings.options, environment);
+  const chosen = { ...settings, options, environment, log, clock, random, version };
   let preparing: Promise<Assembly> | undefined;
   let stopped = false;
 
   async function assembleOnce(): Promise<Assembly> {
-    const assembly = await assemble({ ...settings, log });
+    const assembly = await assemble(chosen);
     if (!stopped) return assembly;
     await assembly.lifecycle.stop();
     throw new YggError('YGG_CLOSED', 'Stopped before everything was prepared.');
@@ -135,7 +149,9 @@ interface Assembly {
   readonly host: Host;
 }
 
-type AssemblySettings = DaemonSettings & { readonly log: Logger };
+/** What was left out is filled in. */
+type AssemblySettings = DaemonSettings &
+  Required<Omit<DaemonSettings, 'connector'>> & { readonly options: Options };
 
 /** Acquires everything; on a failure what was acquired is released again. */
 async function assemble(settings: AssemblySettings): Promise<Assembly> {
@@ -149,7 +165,7 @@ async function assemble(settings: AssemblySettings): Promise<Assembly> {
 }
 
 async function build(settings: AssemblySettings, held: Holdings): Promise<Assembly> {
-  const { options, environment, version, log, clock = systemClock, random = Math.random } = settings;
+  const { options, environment, version, log, clock, random } = settings;
   for (const directory of [options.stateDir, options.runtimeDir]) {
     ensurePrivateDirectory(directory);
     const claim = claimDirectory(directory, { pid: process.pid, uuid: randomUUID });
@@ -253,6 +269,16 @@ async function build(settings: AssemblySettings, held: Holdings): Promise<Assemb
     log,
   });
   return { clientId: id, signals, datastore, counters, journal, lifecycle, router, host };
+}
+
+function environmentOfProcess(): Environment {
+  return {
+    uid: process.getuid?.() ?? 0,
+    currentDirectory: process.cwd(),
+    homeDirectory: homedir(),
+    temporaryDirectory: tmpdir(),
+    variables: {},
+  };
 }
 
 interface JournalSurroundings {
