@@ -136,7 +136,9 @@ export class Fetches {
   async #fetch(fetch: Fetch): Promise<Fetched | Failure> {
     const { journal, egress, client } = this.#deps;
     try {
-      const destination = egress.route(addressOf(journal.inbox.body(fetch.sequence)?.content));
+      const body = journal.inbox.body(fetch.sequence);
+      if (!body) throw new YggError('YGG_JOURNAL_RECORD', 'The content of the message is damaged on disk.');
+      const destination = egress.route(addressOf(body.content));
       const file = { directory: journal.contentDirectory, name: fileOf(fetch) };
       return await client.fetch(destination, file, fetch.abort.signal);
     } catch (error) {
@@ -259,9 +261,9 @@ function fileOf({ sequence }: Fetch): string {
 }
 
 /** The content of a message for a detached worker is a JSON string with the address of the real one. */
-function addressOf(content: Uint8Array | undefined): string {
+function addressOf(content: Uint8Array): string {
   try {
-    const address: unknown = JSON.parse(Buffer.from(content ?? []).toString());
+    const address: unknown = JSON.parse(Buffer.from(content).toString());
     if (typeof address === 'string') return address;
   } catch {
     // Said below.

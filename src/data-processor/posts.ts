@@ -7,7 +7,7 @@
  */
 import { backoffDelay } from '../base/backoff.ts';
 import type { Clock, Timer } from '../base/clock.ts';
-import { reasonOf, type YggError } from '../base/errors.ts';
+import { reasonOf, YggError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Counters } from '../counters.ts';
 import type { ContentClient, Posted } from '../http/content-client.ts';
@@ -104,9 +104,9 @@ export class Posts {
   async stop(): Promise<void> {
     this.#abort.abort();
     this.#servable.clear();
+    await Promise.all(this.#tasks);
     for (const pause of this.#pauses) pause.cancel();
     for (const host of this.#hosts.values()) host.held?.timer.cancel();
-    await Promise.all(this.#tasks);
   }
 
   #enqueue(post: Post, name: string): void {
@@ -180,18 +180,14 @@ export class Posts {
   async #post(post: Post, row: ResponseRow): Promise<Posted> {
     const { journal, client, egress, log, userAgent } = this.#deps;
     const body = journal.outbox.body(row.sequence);
-    const { headers, dropped } = postHeaders(body?.metadata ?? null, userAgent);
+    if (!body) throw new YggError('YGG_JOURNAL_RECORD', 'The content of the response is damaged on disk.');
+    const { headers, dropped } = postHeaders(body.metadata, userAgent);
     if (dropped.length > 0 && post.failures === 0)
       log.warn(
         { message_id: row.messageId, headers: dropped },
         'metadata that cannot be HTTP headers is left out',
       );
-    return client.post(
-      egress.route(row.directive),
-      headers,
-      body?.content ?? new Uint8Array(0),
-      this.#abort.signal,
-    );
+    return client.post(egress.route(row.directive), headers, body.content, this.#abort.signal);
   }
 
   async #delivered(host: Host, post: Post, row: ResponseRow, { answer }: Posted): Promise<void> {

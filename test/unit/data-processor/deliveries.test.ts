@@ -119,6 +119,15 @@ describe('a response', () => {
     },
   );
 
+  test('whose content is damaged is not posted without it', async () => {
+    const house = await createHouse();
+    const { sequence } = house.journal.addResponse({ directive: `${house.server.origin}/a` });
+    house.journal.damaged.add(sequence);
+    house.signals.nudge('data-return', { sequence });
+    await expect.poll(() => house.journal.deaths.get(sequence)?.reason).toBe('internal');
+    expect(house.server.calls).toEqual([]);
+  });
+
   test('whose lane is full of such addresses leaves it, however many they are', async () => {
     const house = await createHouse();
     for (let count = 0; count < 20_000; count += 1)

@@ -21,6 +21,8 @@ export interface FakeJournal extends Pick<Journal, 'inbox' | 'outbox' | 'content
   readonly requests: Map<number, RequestRow>;
   readonly responses: Map<number, ResponseRow>;
   readonly deaths: Map<number, Death>;
+  /** What `body` of inbox and outbox no longer finds. */
+  readonly damaged: Set<number>;
   /** Bytes the inbox says it holds; its limit is 1,000. */
   inboxBytes: number;
   addRequest(request: Partial<RequestRow> & { readonly directive: string }, content: string): RequestRow;
@@ -37,6 +39,7 @@ export function createFakeJournal(clock: Clock, contentDirectory: string): FakeJ
   const responses = new Map<number, ResponseRow>();
   const bodies = new Map<number, ResponseBody>();
   const deaths = new Map<number, Death>();
+  const damaged = new Set<number>();
   let last = 0;
   const receipt = (sequence: number): Receipt => ({ sequence, committed: done, flushed: done });
   const change = (sequence: number, changes: Partial<RequestRow>): Receipt => {
@@ -49,6 +52,7 @@ export function createFakeJournal(clock: Clock, contentDirectory: string): FakeJ
     requests,
     responses,
     deaths,
+    damaged,
     inboxBytes: 0,
     contentDirectory,
     addRequest(request, content) {
@@ -115,7 +119,7 @@ export function createFakeJournal(clock: Clock, contentDirectory: string): FakeJ
       },
       row: (sequence) => requests.get(sequence),
       body: (sequence) => {
-        const content = contents.get(sequence);
+        const content = damaged.has(sequence) ? undefined : contents.get(sequence);
         return content && { responseTo: '', metadata: null, content };
       },
       fill: (): Gauge => ({ messages: 0, bytes: fake.inboxBytes, limit: { messages: 1_000, bytes: 1_000 } }),
@@ -140,7 +144,7 @@ export function createFakeJournal(clock: Clock, contentDirectory: string): FakeJ
         return receipt(sequence);
       },
       row: (sequence) => responses.get(sequence),
-      body: (sequence) => bodies.get(sequence),
+      body: (sequence) => (damaged.has(sequence) ? undefined : bodies.get(sequence)),
       responses: (after, limit) =>
         [...responses.values()]
           .filter((row) => row.sequence > after)

@@ -68,6 +68,16 @@ describe('content', () => {
     expect(house.server.calls).toEqual([]);
   });
 
+  test('whose address is damaged on disk: dead at once', async () => {
+    const house = await detachedHouse();
+    const row = house.journal.addRequest({ directive: 'script' }, addressOf(house, '/a'));
+    house.journal.damaged.add(row.sequence);
+    house.datastore.messages.add({ ...row, slot: true });
+    await house.signals.emit('data-recv', row);
+    await house.expectSignals('message-settle', 1);
+    expect(house.journal.deaths.get(row.sequence)?.message).toContain('damaged');
+  });
+
   test('too large: dead at once', async () => {
     const house = await detachedHouse();
     house.server.on('/a', reply(200, 'x'.repeat(1_001)));
