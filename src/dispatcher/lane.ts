@@ -31,8 +31,6 @@ export interface LaneDeps {
 
 /** Calls begun in one turn of the event loop; between turns the answers of workers are served. */
 const callsPerTurn = 16;
-/** Cancels that may wait for one directive. */
-const mostCancels = 16;
 /** Messages one worker may have accepted and not answered. */
 const mostAccepted = 1024;
 /** Milliseconds after which an accepted message frees its slot. */
@@ -268,22 +266,12 @@ export class Lane {
   #queue(job: Job): void {
     job.phase = 'waiting';
     if (job.doc.cancel) {
-      this.#queueCancel(job);
+      this.#cancels.push(job);
       return;
     }
     let index = this.#waiting.length;
     while (index > 0 && (this.#waiting[index - 1]?.doc.sequence ?? 0) > job.doc.sequence) index -= 1;
     this.#waiting.splice(index, 0, job);
-  }
-
-  #queueCancel(job: Job): void {
-    this.#cancels.push(job);
-    if (this.#cancels.length <= mostCancels) return;
-    const dropped = this.#cancels.shift();
-    if (!dropped) return;
-    this.#deps.counters.count('cancels_dropped');
-    const message = `More than ${mostCancels} cancels waited for ${this.directive}.`;
-    this.#deps.settler.carryOut(dropped, { kind: 'dead', reason: 'inbox-full', message });
   }
 
   #rest(job: Job, ms: number): void {

@@ -372,16 +372,6 @@ describe('cancel', () => {
     await bench.hears('dispatch 2 attempt 1');
     expect(worker.taken.map(({ metadata }) => metadata)).toEqual([{ event: 'cancel' }]);
   });
-
-  test('of more than sixteen that wait the oldest is dropped', async () => {
-    const bench = await rig();
-    bench.process(file);
-    await startWorker(await bench.prepare(file), { mute: true });
-    for (let count = 0; count < 17; count += 1) bench.hand({ cancel: true });
-    await bench.hears('settle 1 dead');
-    expect(bench.counters.get('cancels_dropped')).toBe(1);
-    expect(bench.datastore.messages.size).toBe(16);
-  });
 });
 
 describe('stopping', () => {
