@@ -1,0 +1,241 @@
+/**
+ * Builds the standard daemon: directories, journal, identity and the four parts, in the order in which they start.
+ *
+ * Owns what is held besides the parts until the lifecycle has it.
+ */
+import { randomUUID } from 'node:crypto';
+import path from 'node:path';
+import type { Clock } from './base/clock.ts';
+import { reasonOf } from './base/errors.ts';
+import type { Logger } from './base/log.ts';
+import type { Environment, Options } from './config/options.ts';
+import { type Counters, createCounters } from './counters.ts';
+import { createDataProcessor } from './data-processor/data-processor.ts';
+import { createDatastore, type Datastore } from './datastore.ts';
+import { createDispatcher } from './dispatcher/dispatcher.ts';
+import { loadTls } from './host/certificate.ts';
+import { clientId } from './host/client-id.ts';
+import { hostFactSources } from './host/facts.ts';
+import { type Host, openHost } from './host/host.ts';
+import { claimDirectory } from './host/owner.ts';
+import { ensurePrivateDirectory } from './host/safe-path.ts';
+import type { Journal } from './journal/journal.ts';
+import { type OpenJournalDeps, openJournal } from './journal/open.ts';
+import { createLifecycle, type Lifecycle, type Part } from './lifecycle.ts';
+import { createMessageRouter, type MessageRouter } from './message-router/message-router.ts';
+import type { Connector } from './mqtt/connector.ts';
+import type { MqttOptions } from './mqtt/mqtt-connector.ts';
+import { openBroker } from './mqtt/open-broker.ts';
+import { runProgram } from './process/run-program.ts';
+import { createProcessManager } from './process-manager.ts';
+import { settleFault } from './signal-faults.ts';
+import { createSignals, type Signals } from './signals.ts';
+
+/** Everything the standard daemon is built from. */
+export interface AssemblySettings {
+  readonly options: Options;
+  readonly environment: Environment;
+  readonly version: string;
+  readonly log: Logger;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly connector?: Connector;
+}
+
+/** Messages, and bytes of them, in the working set over all directives. */
+const globalWindow = { messages: 1_024, bytes: 16 * 1024 * 1024 };
+const reportPlaces = 10_000;
+/** Milliseconds each thing acquired may take to be released after a failed start. */
+const releaseDeadline = 3_000;
+
+/** Everything a daemon consists of. */
+export interface Assembly {
+  readonly clientId: string;
+  readonly signals: Signals;
+  readonly datastore: Datastore;
+  readonly counters: Counters;
+  readonly journal: Journal;
+  readonly lifecycle: Lifecycle;
+  readonly router: MessageRouter;
+  readonly host: Host;
+}
+
+/** Acquires everything; on a failure what was acquired is released again. */
+export async function assemble(settings: AssemblySettings): Promise<Assembly> {
+  const held = new Holdings();
+  try {
+    return await build(settings, held);
+  } catch (error) {
+    await held.release(settings.log);
+    throw error;
+  }
+}
+
+async function build(settings: AssemblySettings, held: Holdings): Promise<Assembly> {
+  const { options, environment, version, log, clock, random } = settings;
+  for (const directory of [options.stateDir, options.runtimeDir]) {
+    ensurePrivateDirectory(directory);
+    const claim = claimDirectory(directory, { pid: process.pid, uuid: randomUUID });
+    held.add(directory, () => claim.release());
+  }
+  const counters = createCounters();
+  const tls = loadTls(options, { log, clock });
+  const id = clientId({ given: options.clientId, commonName: tls.commonName, stateDir: options.stateDir });
+  const [journal, host] = await Promise.all([
+    held.get('journal', openJournal(journalDeps(options, { clock, log, counters }))),
+    held.get(
+      'host facts',
+      openHost({
+        sources: hostFactSources,
+        factsFile: options.factsFile,
+        tagsFile: options.tagsFile,
+        clock,
+        log,
+      }),
+    ),
+  ]);
+  const broker = await held.get(
+    'broker',
+    openBroker({
+      ...options,
+      brokers: options.broker,
+      clientId: id,
+      tls: () => tls,
+      mqtt: mqttOptions(options),
+      clock,
+      log: log.child({ part: 'broker' }),
+    }),
+  );
+
+  const datastore = createDatastore();
+  const signals = createSignals({
+    onFault: (fault) => settleFault(fault, { signals, datastore, journal, counters, log }),
+  });
+  // Parts link themselves until they are initialised; nothing runs before every link is known to be there.
+  held.parts.push({
+    name: 'signals',
+    init: () => {},
+    run: () => signals.check(),
+    stop: () => signals.close(),
+  });
+
+  const shared = { signals, datastore, journal, counters, clock, random };
+  const dispatcher = createDispatcher({
+    ...shared,
+    log: log.child({ part: 'dispatcher' }),
+    runtimeDirectory: options.runtimeDir,
+    sharedSocket: options.socketAddr,
+    holdersFile: path.join(options.stateDir, 'handlers.json'),
+    window: options.workerWindow,
+    responseLimit: options.maxContentSize,
+    settings: {
+      logLevel: options.logLevel.toUpperCase(),
+      clientId: id,
+      server: options.broker[0] ?? '',
+      certFile: options.certFile ?? '',
+      keyFile: options.keyFile ?? '',
+      caRoot: options.caRoot.join(';'),
+    },
+  });
+  const processor = createDataProcessor({
+    ...shared,
+    log: log.child({ part: 'data-processor' }),
+    options: { ...options, brokerHosts: broker.hosts },
+    tls: () => tls,
+    version,
+  });
+  const router = createMessageRouter({
+    ...shared,
+    log: log.child({ part: 'message-router' }),
+    connector: settings.connector ?? broker.connector,
+    host,
+    newId: randomUUID,
+    options: {
+      workerGrace: options.workerGrace,
+      window: globalWindow,
+      disconnectHold: Number.isFinite(options.disconnectHold) ? options.disconnectHold : undefined,
+      reconnectFloor: options.mqttReconnectDelay,
+      reconnectCap: options.mqttConnectRetryInterval,
+    },
+  });
+  const processManager = createProcessManager({
+    ...shared,
+    log: log.child({ part: 'process-manager' }),
+    environment: environment.variables,
+    options: {
+      workerDirs: options.workerDir,
+      excludeWorkers: options.excludeWorker,
+      configDir: options.configDir,
+      runtimeDir: options.runtimeDir,
+      clientId: id,
+      logLevel: options.logLevel,
+    },
+  });
+  const lifecycle = createLifecycle({
+    parts: [...held.parts, dispatcher, processor, router, processManager],
+    log,
+  });
+  return { clientId: id, signals, datastore, counters, journal, lifecycle, router, host };
+}
+
+interface JournalSurroundings {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly counters: Counters;
+}
+
+function journalDeps(options: Options, { clock, log, counters }: JournalSurroundings): OpenJournalDeps {
+  return {
+    directory: path.join(options.stateDir, 'journal'),
+    limits: {
+      inbox: options.inboxLimit,
+      outbox: options.outboxLimit,
+      reports: reportPlaces,
+      done: options.doneLimit,
+      dead: options.deadLimit,
+    },
+    reportFailures: options.reportFailures,
+    clock,
+    log: log.child({ part: 'journal' }),
+    count: (name) => counters.count(name),
+    onAlarm: () => {},
+    runProbe: runProgram,
+  };
+}
+
+function mqttOptions(options: Options): Partial<MqttOptions> {
+  return {
+    cleanSession: options.cleanSession,
+    keepAlive: options.mqttKeepAlive,
+    connectTimeout: options.mqttConnectTimeout,
+    publishTimeout: options.mqttPublishTimeout,
+    primeTopic: options.mqttPrimeTopic,
+    maxMessageSize: options.maxMessageSize,
+  };
+}
+
+/** What is held besides the parts: the first parts to start, the last to stop. */
+class Holdings {
+  readonly parts: Part[] = [];
+
+  add(name: string, stop: () => Promise<void> | void): void {
+    this.parts.push({ name, init: () => {}, stop });
+  }
+
+  /** Holds what an opening gives, from the moment it does. */
+  async get<T extends { close(): Promise<void> | void }>(name: string, opening: Promise<T>): Promise<T> {
+    const opened = await opening;
+    this.add(name, () => opened.close());
+    return opened;
+  }
+
+  async release(log: Logger): Promise<void> {
+    for (const { name, stop } of this.parts.reverse()) {
+      try {
+        await stop(AbortSignal.timeout(releaseDeadline));
+      } catch (error) {
+        log.error({ error: reasonOf(error) }, `${name} was not released after a failed start`);
+      }
+    }
+  }
+}
