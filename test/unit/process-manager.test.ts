@@ -171,6 +171,10 @@ describe('watching', () => {
     await waitFor(() => bench.bootstrapped === 0, { what: 'process-bootstrap' });
     const file = bench.install('new-worker', stayer);
     const pid = await bench.running(file);
+    // Until then the interpreter still has to open the file.
+    await waitFor(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8').startsWith('sleep'), {
+      what: 'program',
+    });
     rmSync(file);
     await waitFor(() => !alive(pid), { what: 'end of the worker' });
     await waitFor(() => bench.datastore.processes.size === 0, { what: 'empty datastore' });
