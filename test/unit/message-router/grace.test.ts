@@ -1,0 +1,118 @@
+import { describe, expect, test } from 'vitest';
+import { HandClock } from '../../helpers/hand-clock.ts';
+import { createRig, newId, type Rig } from './rig.ts';
+
+const grace = 60_000;
+
+async function create(): Promise<{
+  rig: Rig;
+  clock: HandClock;
+  receive: (directive?: string) => Promise<string>;
+}> {
+  const clock = new HandClock();
+  const rig = await createRig({ clock, router: { workerGrace: grace }, idle: true });
+  return {
+    rig,
+    clock,
+    async receive(directive = 'echo') {
+      const messageId = newId();
+      const content = Buffer.from('1');
+      const { sequence, committed } = rig.journal.inbox.receive({
+        ...{ messageId, responseTo: '', directive, metadata: null, content },
+        ...{ cancel: false, origin: 'broker' },
+      });
+      await committed;
+      await rig.signals.emit('inbox-add', { sequence, directive });
+      await turn();
+      return messageId;
+    },
+  };
+}
+
+/** Lets signals be handled and transactions commit. */
+async function turn(): Promise<void> {
+  for (let index = 0; index < 20; index += 1) await new Promise((resolve) => setImmediate(resolve));
+}
+
+describe('grace', () => {
+  test('a message waits so long for a worker, and is then given up and reported', async () => {
+    const { rig, clock, receive } = await create();
+    const first = await receive();
+    clock.wind(grace / 2);
+    const second = await receive();
+    clock.wind(grace / 2 - 1);
+    await turn();
+    expect(rig.journal.dead.count).toBe(0);
+    clock.wind(1);
+    await turn();
+    expect(rig.journal.inbox.find(first)?.state).toBe('dead-unoffered');
+    expect(rig.journal.inbox.find(second)?.state).toBe('waiting');
+    expect(rig.journal.outbox.reports(0, 10)).toMatchObject([{ responseTo: first, kind: 'report' }]);
+    clock.wind(grace / 2);
+    await turn();
+    expect(rig.journal.inbox.find(second)?.state).toBe('dead-unoffered');
+    expect(rig.counters.get('messages_dead')).toBe(2);
+  });
+
+  test('counts from the moment the worker was lost', async () => {
+    const { rig, clock, receive } = await create();
+    rig.register({ slots: 1 });
+    await receive();
+    const waiting = await receive();
+    clock.wind(10 * grace);
+    await turn();
+    expect(rig.journal.inbox.find(waiting)?.state).toBe('waiting');
+    rig.settle(rig.of('data-recv')[0]?.sequence ?? 0, 'back');
+    rig.unregister('echo');
+    await turn();
+    clock.wind(grace - 1);
+    await turn();
+    expect(rig.journal.dead.count).toBe(0);
+    clock.wind(1);
+    await turn();
+    expect(rig.journal.inbox.find(waiting)?.state).toBe('dead-unoffered');
+  });
+
+  test('ends when a worker comes', async () => {
+    const { rig, clock, receive } = await create();
+    await receive();
+    clock.wind(grace - 1);
+    rig.register();
+    await turn();
+    clock.wind(grace);
+    await turn();
+    expect(rig.journal.dead.count).toBe(0);
+    expect(rig.of('data-recv')).toHaveLength(1);
+  });
+
+  test('counts anew from the start of the daemon', async () => {
+    const before = await create();
+    await before.receive();
+    before.clock.wind(grace - 1);
+    const clock = new HandClock(before.clock.now() + 10 * grace);
+    const rig = await createRig({
+      clock,
+      router: { workerGrace: grace },
+      idle: true,
+      disk: before.rig.store.disk,
+    });
+    clock.wind(grace - 1);
+    await turn();
+    expect(rig.journal.dead.count).toBe(0);
+    clock.wind(1);
+    await turn();
+    expect(rig.journal.dead.count).toBe(1);
+  });
+
+  test('gives up any number, and of each directive only what is due', async () => {
+    const { rig, clock, receive } = await create();
+    for (let index = 0; index < 150; index += 1) await receive('many');
+    clock.wind(1_000);
+    await receive('late');
+    clock.wind(grace - 1_000);
+    await turn();
+    await turn();
+    expect(rig.journal.dead.count).toBe(150);
+    expect(rig.journal.inbox.waitingCount('late')).toBe(1);
+  });
+});
