@@ -15,6 +15,7 @@ const config: ViteUserConfig = defineConfig({
           hookTimeout: 60_000,
         },
       },
+      { test: { ...shared, name: 'docs', include: ['test/docs/**/*.test.ts'], testTimeout: 60_000 } },
       {
         test: {
           ...shared,
