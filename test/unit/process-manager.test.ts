@@ -80,7 +80,7 @@ describe('starting', () => {
     const environment = await waitFor(
       () => {
         const found = environmentOf(pid);
-        return found.size > 0 && found;
+        return found.has('YGG_SOCKET_ADDR') && found;
       },
       { what: 'environment' },
     );
@@ -232,7 +232,7 @@ describe('watching', () => {
     const first = await bench.running(file);
     bench.configure('conf', 'env = ["COLOUR=blue"]\n');
     const second = await bench.running(file, first);
-    expect(environmentOf(second).get('COLOUR')).toBe('blue');
+    await waitFor(() => environmentOf(second).get('COLOUR') === 'blue', { what: 'new environment' });
   });
 
   test('a file that is only looked at stays as it is', async () => {
