@@ -209,7 +209,7 @@ export class Ledger implements TableHost {
     this.#housekeeping();
     const batch = this.#gathering;
     // A batch without writes is sent too while there is trouble: it finds out whether the disk is well again.
-    if (this.#trouble || this.#meta.get('sequence') !== this.#sequence) {
+    if (this.#trouble || (this.#meta.get('sequence') ?? 0) !== this.#sequence) {
       this.#meta.put('sequence', this.#sequence);
     }
     const writes: Write[] = [];
