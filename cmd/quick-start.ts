@@ -94,12 +94,13 @@ function settling({ signals }: PreparedDaemon): Promise<void> {
 
 function greeting(
   { clientId, datastore }: PreparedDaemon,
-  { root, workerDir }: PrivateFolder,
+  { root, temporary, workerDir }: PrivateFolder,
   version: string,
 ): string {
   const workers = datastore.workers.all().map(({ handler }) => handler);
   const colour = wantsColour(process.stdout);
-  return banner({ version, clientId, workers, folder: root, workerDir, yggctl: 'npx yggctl', colour });
+  const yggctl = 'npx yggctl';
+  return banner({ version, clientId, workers, folder: root, temporary, workerDir, yggctl, colour });
 }
 
 /** Says what was wrong; the exit status for it. */

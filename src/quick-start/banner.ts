@@ -10,6 +10,8 @@ export interface BannerFacts {
   readonly workers: readonly string[];
   /** Everything it keeps is below this. */
   readonly folder: string;
+  /** Whether all of that is gone at the end, because others can write in the clone. */
+  readonly temporary: boolean;
   readonly workerDir: string;
   /** How yggctl is called from here. */
   readonly yggctl: string;
@@ -20,7 +22,7 @@ const bold = 1;
 const cyan = 36;
 
 export function banner(facts: BannerFacts): string {
-  const { version, clientId, workers, folder, workerDir, yggctl, colour } = facts;
+  const { version, clientId, workers, folder, temporary, workerDir, yggctl, colour } = facts;
   const paint = (code: number, text: string): string => (colour ? `\u001b[${code}m${text}\u001b[0m` : text);
   const tries = [
     ['send echo hello', 'a message to the echo worker, and its answer'],
@@ -33,7 +35,7 @@ export function banner(facts: BannerFacts): string {
     '',
     `  client id   ${printable(clientId)}`,
     `  workers     ${workers.length > 0 ? workers.map(printable).join(', ') : 'none has registered yet'}`,
-    `  files       ${printable(folder)}`,
+    `  files       ${printable(folder)}${temporary ? ' (until it ends: others can write in this clone)' : ''}`,
     '',
     'Try in a second terminal, in this folder:',
     '',

@@ -23,6 +23,8 @@ export interface PrivateFolderDeps {
 
 export interface PrivateFolder {
   readonly root: string;
+  /** Nothing in it stays when it ends: others can write in the clone. */
+  readonly temporary: boolean;
   readonly stateDir: string;
   readonly configDir: string;
   readonly workerDir: string;
@@ -61,6 +63,7 @@ export function openPrivateFolder(deps: PrivateFolderDeps): PrivateFolder {
   let announced = false;
   return {
     root,
+    temporary: root !== inClone,
     stateDir,
     configDir,
     workerDir,

@@ -6,6 +6,7 @@ const facts: BannerFacts = {
   clientId: 'host-1',
   workers: ['echo', 'mine'],
   folder: '/clone/.quick-start',
+  temporary: false,
   workerDir: '/clone/.quick-start/workers',
   yggctl: 'npx yggctl',
   colour: false,
@@ -31,6 +32,10 @@ Ctrl-C ends it.
 
 test('says so when no worker is there yet', () => {
   expect(banner({ ...facts, workers: [] })).toContain('workers     none has registered yet');
+});
+
+test('says so when nothing will stay', () => {
+  expect(banner({ ...facts, temporary: true })).toContain('.quick-start (until it ends');
 });
 
 test('is the same words in colour', () => {

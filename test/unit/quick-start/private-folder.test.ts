@@ -43,7 +43,7 @@ function unsafeClone(directory: string): void {
 
 test('all is in the clone, and nobody else can look in', () => {
   const folder = open();
-  expect(folder.root).toBe(path.join(packageRoot, '.quick-start'));
+  expect(folder).toMatchObject({ root: path.join(packageRoot, '.quick-start'), temporary: false });
   for (const directory of [folder.stateDir, folder.configDir, folder.workerDir, folder.runtimeDir]) {
     expect(path.dirname(directory)).toBe(folder.root);
     expect(statSync(directory).mode & 0o777).toBe(0o700);
@@ -110,6 +110,7 @@ describe('a clone that others may write in', () => {
     const folder = open(unsafeClone);
     folder.announce();
     expect(path.dirname(folder.root)).toBe(temporaryDirectory);
+    expect(folder.temporary).toBe(true);
     expect(readdirSync(path.join(packageRoot, '.quick-start'))).toEqual(['runtime-dir']);
     expect(findQuickStart(packageRoot, uid)).toBe(folder.runtimeDir);
     folder.release();
