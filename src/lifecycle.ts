@@ -65,6 +65,9 @@ const defaultStages: Record<DrainStage, number> = {
   goodbye: 3_000,
 };
 
+/** Milliseconds a part may take to give up a stage whose time is over. */
+const giveUp = 500;
+
 export function createLifecycle(options: LifecycleOptions): Lifecycle {
   const { parts, log, startDeadline = 30_000, stopDeadline = 5_000 } = options;
   const stages = { ...defaultStages, ...options.stageDeadlines };
@@ -102,14 +105,24 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
     }
   }
 
+  /**
+   * One stage of every part. A part that gives up when its time is over has done its share, whatever is left; one
+   * that goes on after that is a failure.
+   */
   async function drain(stage: DrainStage): Promise<string[]> {
+    const overtime = new AbortController();
+    const timer = setTimeout(() => overtime.abort(), stages[stage]);
+    const abort = AbortSignal.any([overtime.signal, forced.signal]);
     const outcomes = await Promise.allSettled(
       started.map((part) =>
-        within({ step: `${part.name}: ${stage}`, ms: stages[stage], abort: forced.signal }, (abort) =>
+        within({ step: `${part.name}: ${stage}`, ms: stages[stage] + giveUp, abort: forced.signal }, () =>
           part.drain?.(stage, abort),
         ),
       ),
     );
+    clearTimeout(timer);
+    if (overtime.signal.aborted)
+      log.warn({ stage, ms: stages[stage] }, 'a stage of the stop ran out of time');
     return outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [reasonOf(outcome.reason)] : []));
   }
 

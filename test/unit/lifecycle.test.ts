@@ -111,10 +111,24 @@ describe('stop', () => {
     await life.start();
     await expect(life.stop()).rejects.toMatchObject({
       code: 'YGG_STOP',
-      message: expect.stringMatching(/b: goodbye did not end within 20 ms; a is stuck/),
+      message: expect.stringMatching(/b: goodbye did not end within 520 ms; a is stuck/),
     });
     expect(calls).toContain('c.stop');
     expect(calls).toContain('b.stop');
+  });
+
+  test('a part that gives up a stage when its time is over has stopped cleanly', async () => {
+    const { create } = recorded(['a'], {
+      a: {
+        drain: (stage, abort) =>
+          stage === 'finish'
+            ? new Promise((resolve) => abort?.addEventListener('abort', () => resolve()))
+            : undefined,
+      },
+    });
+    const life = create({ stageDeadlines: { finish: 20 } });
+    await life.start();
+    await expect(life.stop()).resolves.toBeUndefined();
   });
 
   test('is done once, however often it is asked for', async () => {
