@@ -15,11 +15,9 @@ import type { Counters } from '../counters.ts';
 import type { Datastore } from '../datastore.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { DrainStage, Part } from '../lifecycle.ts';
-import { newSocketPath } from '../rpc/address.ts';
-import { type DispatcherCalls, openDispatcherSocket } from '../rpc/dispatcher-socket.ts';
 import { type BrokerEvent, loadProtocol, type WorkerSettings } from '../rpc/protocol.ts';
 import type { SignalMap, Signals } from '../signals.ts';
-import { Caller } from './caller.ts';
+import { Callers } from './callers.ts';
 import { ForeignWatch } from './foreign-watch.ts';
 import { Holders } from './holders.ts';
 import { Lane } from './lane.ts';
@@ -66,26 +64,26 @@ export function createDispatcher(deps: DispatcherDeps): Part {
 class Dispatcher implements Part {
   readonly name = 'dispatcher';
   readonly #deps: DispatcherDeps;
-  readonly #protocol = loadProtocol();
+  readonly #sharedSocket: string;
   readonly #settler: Settler;
   readonly #registry: Registry;
   readonly #returns: Returns;
   readonly #watch: ForeignWatch;
   readonly #lanes = new Map<string, Lane>();
-  /** Of each worker file, oldest first: the last one is that of the incarnation that runs or is about to. */
-  readonly #callers = new Map<string, Caller[]>();
-  readonly #shared = new Caller('');
+  readonly #callers: Callers;
   /** Workers that left and whose last words are being read. */
   readonly #retiring = new Set<Promise<void>>();
   readonly #timers: Timer[] = [];
   #quiet = false;
 
   constructor(deps: DispatcherDeps) {
+    const protocol = loadProtocol();
     this.#deps = deps;
+    this.#sharedSocket = deps.sharedSocket ?? path.join(deps.runtimeDirectory, 'dispatcher.sock');
     this.#settler = new Settler(deps);
     this.#registry = new Registry({
       ...deps,
-      protocol: this.#protocol,
+      protocol,
       holders: new Holders({ file: deps.holdersFile, log: deps.log }),
       onJoin: (worker) => this.#onJoin(worker),
       onReady: (worker) => this.#lane(worker.handler).pump(),
@@ -97,6 +95,12 @@ class Dispatcher implements Part {
       workerOf: (directive) => this.#registry.get(directive),
       onFinish: (directive) => this.#lane(directive).pump(),
     });
+    this.#callers = new Callers({
+      ...deps,
+      protocol,
+      register: (caller, request) => this.#registry.register(caller, request),
+      send: (caller, data, answer) => this.#returns.send(caller, data, answer),
+    });
     this.#watch = new ForeignWatch({
       now: () => deps.clock.monotonic(),
       onEnd: (worker) => this.#registry.leave(worker, 'it ended'),
@@ -106,12 +110,8 @@ class Dispatcher implements Part {
 
   async init(abort: AbortSignal): Promise<void> {
     await settleLeftovers(this.#deps, abort);
-    const {
-      clock,
-      runtimeDirectory,
-      sharedSocket = path.join(runtimeDirectory, 'dispatcher.sock'),
-    } = this.#deps;
-    this.#shared.listens(await this.#open(this.#shared, sharedSocket));
+    await this.#callers.openShared(this.#sharedSocket);
+    const { clock } = this.#deps;
     this.#timers.push(
       clock.every(sweepInterval, () => this.#sweep()),
       clock.every(watchInterval, () => void this.#watch.look()),
@@ -119,8 +119,7 @@ class Dispatcher implements Part {
   }
 
   run(): void {
-    const listening = this.#shared.socket?.path ?? '';
-    void this.#deps.signals.emit('dispatcher-listen', { path: listening });
+    void this.#deps.signals.emit('dispatcher-listen', { path: this.#sharedSocket });
   }
 
   async drain(stage: DrainStage, abort: AbortSignal): Promise<void> {
@@ -128,9 +127,14 @@ class Dispatcher implements Part {
       this.#quiet = true;
       for (const lane of this.#lanes.values()) lane.quiet();
     }
-    if (stage === 'finish') {
-      while (this.#inHand() > 0 && !abort.aborted) await pause(20, { abort });
-    }
+    const busy = {
+      quiet: () => false,
+      finish: () => this.#inHand() > 0,
+      // What workers say last is taken before the broker is left.
+      workers: () => this.#callers.anyRegistered || this.#retiring.size > 0,
+      goodbye: () => false,
+    }[stage];
+    while (busy() && !abort.aborted) await pause(10, { abort });
   }
 
   async stop(): Promise<void> {
@@ -138,8 +142,7 @@ class Dispatcher implements Part {
     this.#returns.close();
     await Promise.all(this.#retiring);
     for (const worker of [...this.#registry.all()]) this.#registry.close(worker);
-    for (const caller of [this.#shared, ...[...this.#callers.values()].flat()]) caller.socket?.close();
-    this.#callers.clear();
+    this.#callers.close();
     // Committed as offered when it arrived, and never handed over: no worker knows of it.
     for (const { sequence, state } of this.#deps.datastore.messages.all()) {
       if (state === 'offered' && !this.#isInHand(sequence)) this.#deps.journal.inbox.back(sequence);
@@ -147,7 +150,7 @@ class Dispatcher implements Part {
   }
 
   #listenToSignals(): void {
-    const { signals, datastore, log } = this.#deps;
+    const { signals, datastore } = this.#deps;
     signals.on('data-process', this.name, ({ sequence, directive }) => {
       const doc = datastore.messages.get(sequence);
       if (doc) this.#lane(directive).take(doc);
@@ -165,39 +168,13 @@ class Dispatcher implements Part {
       // Not waited for: another worker's end must not stand in line behind this one's last words.
       this.#track(this.#onProcessDie(death));
     });
-    log.debug({}, 'dispatcher linked');
-  }
-
-  #open(caller: Caller, socket: string): ReturnType<typeof openDispatcherSocket> {
-    const calls: DispatcherCalls = {
-      register: (request) => this.#registry.register(caller, request),
-      send: (data, answer) => this.#returns.send(caller, data, answer),
-      settings: () => {
-        caller.wantsResults = true;
-        return { ...this.#deps.settings, socketAddr: `unix:${socket}` };
-      },
-    };
-    const { responseLimit } = this.#deps;
-    return openDispatcherSocket({
-      path: socket,
-      protocol: this.#protocol,
-      calls,
-      receiveLimit: responseLimit,
-    });
   }
 
   /** Answers with a socket of its own for the next incarnation of a worker file. */
   async #prepare(file: string): Promise<void> {
-    const { signals, runtimeDirectory, random, log } = this.#deps;
+    const { signals, log } = this.#deps;
     try {
-      const caller = new Caller(file);
-      caller.listens(await this.#open(caller, newSocketPath(runtimeDirectory, random)));
-      const callers = this.#callers.get(file) ?? [];
-      // One that nobody ever called on belongs to a start that failed.
-      const unused = callers.filter(({ workers, socket }) => workers.size === 0 && socket?.connections === 0);
-      for (const { socket } of unused) socket?.close();
-      this.#callers.set(file, [...callers.filter((earlier) => !unused.includes(earlier)), caller]);
-      void signals.emit('socket-listen', { file, path: caller.socket?.path ?? '' });
+      void signals.emit('socket-listen', { file, path: await this.#callers.prepare(file) });
     } catch (error) {
       log.error({ worker: file, error: reasonOf(error) }, 'no socket for a worker');
       void signals.emit('socket-listen', { file, error: reasonOf(error) });
@@ -205,11 +182,8 @@ class Dispatcher implements Part {
   }
 
   async #onProcessDie({ file, asked }: SignalMap['process-die']): Promise<void> {
-    const [caller, ...later] = this.#callers.get(file) ?? [];
+    const caller = this.#callers.end(file);
     if (!caller) return;
-    if (later.length > 0) this.#callers.set(file, later);
-    else this.#callers.delete(file);
-    caller.ended = true;
     const workers = [...caller.workers.values()];
     for (const worker of workers) this.#registry.leave(worker, asked ? 'stopped' : 'it ended');
     await caller.socket?.drained(drainPatience);
@@ -240,10 +214,11 @@ class Dispatcher implements Part {
   async #settleHands(worker: LiveWorker, asked: boolean): Promise<void> {
     await Promise.all(worker.returning);
     const lane = this.#lane(worker.handler);
-    const hands = [...worker.hands.values()];
-    const alone = hands.filter(({ doc }) => !doc.cancel).length <= 1;
+    const jobs = [...worker.hands.values()];
+    const alone = jobs.filter(({ doc, phase }) => !doc.cancel && phase !== 'offering').length === 1;
     const happening: Happening = asked ? { kind: 'stopped' } : { kind: 'worker-died', alone };
-    for (const job of hands) lane.settle(job, happening);
+    const notSent: Happening = { kind: 'not-sent', reason: 'the worker ended before' };
+    for (const job of jobs) lane.settle(job, job.phase === 'offering' ? notSent : happening);
     this.#registry.close(worker);
   }
 
@@ -288,7 +263,8 @@ class Dispatcher implements Part {
 
   #inHand(): number {
     let count = 0;
-    for (const worker of this.#registry.all()) count += worker.hands.size;
+    // Who answers nothing is not waited for.
+    for (const { hands, silent } of this.#registry.all()) count += silent ? 0 : hands.size;
     return count;
   }
 

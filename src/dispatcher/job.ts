@@ -2,6 +2,7 @@
  * One request between `data-process` and its settlement.
  */
 import type { WorkingMessage } from '../datastore.ts';
+import type { RequestRow } from '../journal/journal.ts';
 import type { LiveWorker } from './live-worker.ts';
 
 /**
@@ -28,9 +29,13 @@ export type Phase =
 
 export interface Job {
   readonly doc: WorkingMessage;
+  /** Bytes of its content as it is handed over. */
+  readonly size: number;
   phase: Phase;
   /** Whom it was offered to; set while it is `offering` to `in-hand`. */
   worker: LiveWorker | undefined;
+  /** Its content is in memory, or about to be. */
+  loaded: boolean;
   /** It was there when worker or daemon died: nothing else is in hand while it is. */
   suspect: boolean;
   /** Its response is on the way to the disk and finishes it. */
@@ -39,6 +44,17 @@ export interface Job {
   since: number;
 }
 
-export function createJob(doc: WorkingMessage, suspect: boolean): Job {
-  return { doc, phase: 'waiting', worker: undefined, suspect, answering: false, since: 0 };
+/** `row` is what its journal row says, where that is not the same as in its document. */
+export function createJob(doc: WorkingMessage, row: Pick<RequestRow, 'size' | 'suspect'> | undefined): Job {
+  const { size = doc.size, suspect = false } = row ?? {};
+  return {
+    doc,
+    size,
+    phase: 'waiting',
+    worker: undefined,
+    loaded: false,
+    suspect,
+    answering: false,
+    since: 0,
+  };
 }

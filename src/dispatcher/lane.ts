@@ -1,13 +1,13 @@
 /**
  * The way of one directive's messages to its worker, oldest first.
  *
- * Owns the jobs that are not offered yet: waiting, resting, and the cancels, which overtake. Lanes share nothing, so
- * that one directive's trouble delays no other's. Never decides what an outcome means; `outcomes.ts` does.
+ * Owns the jobs that are not offered yet; cancels overtake. Lanes share nothing, so that one directive's trouble delays
+ * no other's. Never decides what an outcome means; `outcomes.ts` does.
  */
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import type { Clock, Timer } from '../base/clock.ts';
-import { reasonOf } from '../base/errors.ts';
+import type { Clock } from '../base/clock.ts';
+import { reasonOf, YggError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Counters } from '../counters.ts';
 import type { WorkingMessage } from '../datastore.ts';
@@ -16,6 +16,7 @@ import { type Data, workerReceiveLimit } from '../rpc/protocol.ts';
 import type { HandOver } from '../rpc/worker-connection.ts';
 import type { Signals } from '../signals.ts';
 import { createJob, type Job } from './job.ts';
+import { JobQueue } from './job-queue.ts';
 import type { LiveWorker } from './live-worker.ts';
 import type { Happening } from './outcomes.ts';
 import type { Settler } from './settler.ts';
@@ -31,6 +32,8 @@ export interface LaneDeps {
 
 /** Calls begun in one turn of the event loop; between turns the answers of workers are served. */
 const callsPerTurn = 16;
+/** Bytes of content that calls under way to one worker may hold in memory; one call always may. */
+const mostLoaded = 8 * 1024 * 1024;
 /** Messages one worker may have accepted and not answered. */
 const mostAccepted = 1024;
 /** Milliseconds after which an accepted message frees its slot. */
@@ -46,16 +49,14 @@ export class Lane {
   readonly directive: string;
   readonly #deps: LaneDeps;
   #worker: LiveWorker | undefined;
-  /** By sequence. */
-  readonly #waiting: Job[] = [];
-  readonly #cancels: Job[] = [];
-  readonly #resting = new Map<Job, Timer>();
+  readonly #queue: JobQueue;
   #turnAsked = false;
   #quiet = false;
 
   constructor(directive: string, deps: LaneDeps) {
     this.directive = directive;
     this.#deps = deps;
+    this.#queue = new JobQueue(deps.clock);
   }
 
   /** From now on its messages go to this worker. */
@@ -67,51 +68,48 @@ export class Lane {
   /** Nobody takes its messages: those not offered yet go back to the inbox. */
   detach(): void {
     this.#worker = undefined;
-    this.#giveBack();
+    for (const job of this.#queue.takeAll()) this.#giveBack(job);
   }
 
   /** No new hand-over, for good. */
   quiet(): void {
     this.#quiet = true;
-    this.#giveBack();
+    for (const job of this.#queue.takeAll()) this.#giveBack(job);
   }
 
   /** Takes a message whose content is there. */
   take(doc: WorkingMessage): void {
-    // Offered on arrival: it is new, so it cannot be a suspect.
+    // Offered on arrival: it is new, so it is no suspect, and its content came with it.
     const row = doc.state === 'offered' ? undefined : this.#deps.journal.inbox.row(doc.sequence);
-    const job = createJob(doc, row?.suspect ?? false);
+    const job = createJob(doc, row);
     if (!this.#worker || this.#quiet) {
-      this.#giveBackOne(job);
-    } else if (doc.size > workerReceiveLimit) {
-      const limit = `its content of ${doc.size} bytes is over the ${workerReceiveLimit} bytes that workers take.`;
+      this.#giveBack(job);
+    } else if (job.size > workerReceiveLimit) {
+      const limit = `its content of ${job.size} bytes is over the ${workerReceiveLimit} bytes that workers take.`;
       this.#end(job, { kind: 'refused', reason: limit });
     } else {
-      this.#queue(job);
+      this.#queue.add(job);
       this.pump();
     }
   }
 
   /** Calls off a message that was not handed over yet; says whether it was found here. */
   cancel(messageId: string): boolean {
-    const queued = [...this.#waiting, ...this.#resting.keys()];
-    const job = queued.find(({ doc }) => doc.messageId === messageId);
-    if (!job) return false;
-    this.#unqueue(job);
-    this.#end(job, { kind: 'cancelled' });
-    return true;
+    const job = this.#queue.take(messageId);
+    if (job) this.#end(job, { kind: 'cancelled' });
+    return job !== undefined;
   }
 
   /** Hands over what may be handed over now. */
   pump(): void {
     const worker = this.#worker;
     if (!worker?.connection.ready || this.#quiet) return;
-    for (let job = this.#cancels.shift(); job; job = this.#cancels.shift()) this.#offer(job, worker);
-    if (this.#waiting.length === 0 || this.#outboxIsFull()) return;
+    for (let job = this.#queue.shiftCancel(); job; job = this.#queue.shiftCancel()) this.#offer(job, worker);
+    if (!this.#queue.first || this.#outboxIsFull()) return;
     for (let calls = 0; calls < callsPerTurn; calls += 1) {
-      const [next] = this.#waiting;
+      const next = this.#queue.first;
       if (!next || !this.#mayFollow(next, worker)) return;
-      this.#waiting.shift();
+      this.#queue.shift();
       this.#offer(next, worker);
     }
     this.#askTurn();
@@ -157,11 +155,12 @@ export class Lane {
     }
     worker?.forget(job);
     settler.charge(job, verdict);
-    if (verdict.rest > 0) this.#rest(job, verdict.rest);
-    else this.#queue(job);
+    if (verdict.rest > 0) this.#queue.addLater(job, verdict.rest, () => this.pump());
+    else this.#queue.add(job);
   }
 
   #mayFollow(job: Job, worker: LiveWorker): boolean {
+    if (worker.loaded > 0 && worker.loaded + job.size > mostLoaded) return false;
     const now = this.#deps.clock.monotonic();
     return job.suspect ? !worker.isBusy(now, suspectPatience) : !worker.hasSuspect(now, suspectPatience);
   }
@@ -183,19 +182,31 @@ export class Lane {
     const { committed } = this.#deps.journal.inbox.offer(job.doc.sequence, worker.facts.redelivery);
     committed.then(
       () => this.#load(job, worker),
-      (error: unknown) => this.settle(job, { kind: 'internal', reason: reasonOf(error) }),
+      (error: unknown) => this.#fail(job, error),
     );
   }
 
   #load(job: Job, worker: LiveWorker): void {
+    try {
+      this.#loadAndCall(job, worker);
+    } catch (error) {
+      this.#fail(job, error);
+    }
+  }
+
+  #fail(job: Job, error: unknown): void {
+    const reason = reasonOf(error);
+    this.#deps.log.error({ message_id: job.doc.messageId, error: reason }, 'could not be handed over');
+    this.settle(job, { kind: 'internal', reason });
+  }
+
+  /** @throws what the journal throws */
+  #loadAndCall(job: Job, worker: LiveWorker): void {
     const { inbox, contentDirectory } = this.#deps.journal;
     const { sequence, messageId } = job.doc;
     const row = inbox.row(sequence);
     const body = inbox.body(sequence);
-    if (!row || !body) {
-      this.settle(job, { kind: 'internal', reason: 'its journal record is gone or damaged.' });
-      return;
-    }
+    if (!row || !body) throw new YggError('YGG_JOURNAL_RECORD', 'Its journal record is gone or damaged.');
     const { metadata, responseTo, content } = body;
     const message = { messageId, metadata: metadata ?? {}, responseTo, directive: this.directive };
     if (row.contentFile === '') {
@@ -204,7 +215,7 @@ export class Lane {
     }
     readFile(path.join(contentDirectory, row.contentFile)).then(
       (fetched) => this.#call(job, worker, { ...message, content: fetched }, row.attempt),
-      (error: unknown) => this.settle(job, { kind: 'internal', reason: reasonOf(error) }),
+      (error: unknown) => this.#fail(job, error),
     );
   }
 
@@ -224,6 +235,7 @@ export class Lane {
     // Answered, or given up, before the call came back.
     if (job.phase !== 'calling' || job.worker !== worker) return;
     const { clock, log } = this.#deps;
+    if (this.#queue.first) this.#askTurn();
     switch (outcome.kind) {
       case 'accepted':
         this.#onAccepted(job, worker);
@@ -263,42 +275,7 @@ export class Lane {
       this.settle(oldest, { kind: 'unanswered', reason: `${mostAccepted} later ones are unanswered.` });
   }
 
-  #queue(job: Job): void {
-    job.phase = 'waiting';
-    if (job.doc.cancel) {
-      this.#cancels.push(job);
-      return;
-    }
-    let index = this.#waiting.length;
-    while (index > 0 && (this.#waiting[index - 1]?.doc.sequence ?? 0) > job.doc.sequence) index -= 1;
-    this.#waiting.splice(index, 0, job);
-  }
-
-  #rest(job: Job, ms: number): void {
-    job.phase = 'resting';
-    const timer = this.#deps.clock.after(ms, () => {
-      this.#resting.delete(job);
-      this.#queue(job);
-      this.pump();
-    });
-    this.#resting.set(job, timer);
-  }
-
-  #unqueue(job: Job): void {
-    this.#resting.get(job)?.cancel();
-    this.#resting.delete(job);
-    const index = this.#waiting.indexOf(job);
-    if (index >= 0) this.#waiting.splice(index, 1);
-  }
-
-  #giveBack(): void {
-    for (const timer of this.#resting.values()) timer.cancel();
-    const jobs = [...this.#cancels.splice(0), ...this.#waiting.splice(0), ...this.#resting.keys()];
-    this.#resting.clear();
-    for (const job of jobs) this.#giveBackOne(job);
-  }
-
-  #giveBackOne(job: Job): void {
+  #giveBack(job: Job): void {
     this.#deps.settler.carryOut(job, { kind: 'again', charge: {}, rest: 0 });
   }
 

@@ -38,6 +38,7 @@ export class LiveWorker {
   readonly #byMessageId = new Map<string, Job>();
   /** Those of `hands` that were there when a worker or the daemon died. */
   readonly #suspects = new Set<Job>();
+  #loaded = 0;
   /** Slots freed by time since its last response. */
   #freedByTime = 0;
 
@@ -60,6 +61,11 @@ export class LiveWorker {
     return this.#freedByTime >= this.facts.slots;
   }
 
+  /** Bytes of content in memory for calls to it. */
+  get loaded(): number {
+    return this.#loaded;
+  }
+
   /** Whether anything is in hand, what has been accepted for `patience` not counted. */
   isBusy(now: number, patience: number): boolean {
     return holdsRecent(this.hands.values(), now, patience);
@@ -72,12 +78,15 @@ export class LiveWorker {
 
   offer(job: Job): void {
     job.worker = this;
+    job.loaded = true;
+    this.#loaded += job.size;
     this.hands.set(job.doc.sequence, job);
     if (job.suspect) this.#suspects.add(job);
     this.#byMessageId.set(job.doc.messageId, job);
   }
 
   accept(job: Job, now: number): void {
+    this.#unload(job);
     job.phase = 'in-hand';
     job.since = now;
     this.accepted.add(job);
@@ -85,6 +94,7 @@ export class LiveWorker {
   }
 
   doubt(job: Job, now: number): void {
+    this.#unload(job);
     job.phase = 'unclear';
     job.since = now;
     this.unclear.add(job);
@@ -102,6 +112,7 @@ export class LiveWorker {
 
   /** It is not with this worker any longer. */
   forget(job: Job): void {
+    this.#unload(job);
     job.worker = undefined;
     this.hands.delete(job.doc.sequence);
     this.accepted.delete(job);
@@ -109,6 +120,11 @@ export class LiveWorker {
     this.unclear.delete(job);
     this.#suspects.delete(job);
     if (this.#byMessageId.get(job.doc.messageId) === job) this.#byMessageId.delete(job.doc.messageId);
+  }
+
+  #unload(job: Job): void {
+    if (job.loaded) this.#loaded -= job.size;
+    job.loaded = false;
   }
 
   /** The job that a response to `messageId` answers; of two with one id the one that was offered last. */

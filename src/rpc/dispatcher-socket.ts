@@ -107,7 +107,7 @@ function listen(listener: ReturnType<typeof createServer>, path: string): Promis
 function serve({ protocol, calls, receiveLimit }: DispatcherSocketOptions): Server {
   const server = new Server({
     'grpc.max_receive_message_length': receiveLimit,
-    'grpc.max_concurrent_streams': 256,
+    'grpc.max_concurrent_streams': 100,
     // Megabytes of buffers one connection may take.
     'grpc-node.max_session_memory': 10,
     'grpc.enable_channelz': 0,

@@ -396,11 +396,59 @@ describe('stopping', () => {
 
   test('with nothing in hand no stage takes time', async () => {
     const bench = await rig();
-    await spawned(bench);
+    const worker = await spawned(bench);
     const begun = performance.now();
     for (const stage of ['quiet', 'finish', 'workers', 'goodbye'] as const) {
+      // The process manager ends the workers in this stage.
+      if (stage === 'workers') {
+        worker.vanish();
+        bench.die(file, { asked: true });
+      }
       await bench.dispatcher.drain?.(stage, new AbortController().signal);
     }
-    expect(performance.now() - begun).toBeLessThan(100);
+    expect(performance.now() - begun).toBeLessThan(200);
   });
+
+  test('the stage of the workers is over when the last one was read to its end', async () => {
+    const bench = await rig();
+    const worker = await spawned(bench);
+    bench.hand();
+    await bench.hears('dispatch 1 attempt 1');
+    let over = false;
+    const stage = Promise.resolve(bench.dispatcher.drain?.('workers', new AbortController().signal)).then(
+      () => {
+        over = true;
+      },
+    );
+    await stays(() => over, { what: 'the end of the stage', span: 50 });
+    const answered = worker.answer();
+    bench.die(file, { asked: true });
+    await answered;
+    worker.vanish();
+    await stage;
+    expect(bench.journal.log).toContain('respond 2 finishes 1');
+  });
+});
+
+test('content that was fetched is measured as it is handed over, not as it was announced', async () => {
+  const bench = await rig();
+  await spawned(bench, { detachedContent: true });
+  const sequence = bench.journal.add({}, { state: 'fetched', contentFile: 'large', size: 5 * 1024 * 1024 });
+  const row = bench.journal.row(sequence);
+  if (row) bench.datastore.messages.add({ ...row, size: 40, state: 'fetched', slot: true });
+  void bench.signals.emit('data-process', { sequence, directive: 'echo', cancel: false });
+  await bench.hears(`settle ${sequence} dead`);
+  expect(bench.journal.log).toEqual([`bury ${sequence} refused`]);
+});
+
+test('calls under way hold at most 8 MiB of content, but one at least', async () => {
+  const bench = await rig();
+  const worker = await spawned(bench);
+  worker.reply = () => 'never';
+  const content = Buffer.alloc(3 * 1024 * 1024, '"');
+  for (let count = 0; count < 4; count += 1) bench.hand({ content });
+  await waitFor(() => worker.taken.length === 2, { what: 'two hand-overs' });
+  await stays(() => worker.taken.length > 2, { what: 'a third one', span: 100 });
+  await worker.send({ responseTo: 'id-1' });
+  await waitFor(() => worker.taken.length === 3, { what: 'the third hand-over' });
 });

@@ -1,0 +1,87 @@
+/**
+ * The dispatcher sockets: one for each incarnation of a worker file, and the shared one.
+ *
+ * Owns every open socket. Passes the calls on together with who made them.
+ */
+import { newSocketPath } from '../rpc/address.ts';
+import { type DispatcherCalls, openDispatcherSocket } from '../rpc/dispatcher-socket.ts';
+import type { Data, Protocol, RegistrationRequest, WorkerSettings } from '../rpc/protocol.ts';
+import { Caller } from './caller.ts';
+import type { Answer } from './returns.ts';
+
+export interface CallersDeps {
+  readonly protocol: Protocol;
+  readonly runtimeDirectory: string;
+  /** Bytes of the largest response. */
+  readonly responseLimit: number;
+  readonly random: () => number;
+  readonly settings: Omit<WorkerSettings, 'socketAddr'>;
+  readonly register: (caller: Caller, request: RegistrationRequest) => Promise<string>;
+  readonly send: (caller: Caller, data: Data, answer: Answer) => void;
+}
+
+export class Callers {
+  readonly #deps: CallersDeps;
+  readonly #shared = new Caller('');
+  /** Of each worker file, oldest first: the last one is that of the incarnation that runs or is about to. */
+  readonly #spawned = new Map<string, Caller[]>();
+
+  constructor(deps: CallersDeps) {
+    this.#deps = deps;
+  }
+
+  /** Opens the socket for workers that somebody else starts. */
+  async openShared(path: string): Promise<void> {
+    this.#shared.listens(await this.#open(this.#shared, path));
+  }
+
+  /** Opens a socket for the next incarnation of a worker file; resolves to its path. */
+  async prepare(file: string): Promise<string> {
+    const { runtimeDirectory, random } = this.#deps;
+    const path = newSocketPath(runtimeDirectory, random);
+    const caller = new Caller(file);
+    caller.listens(await this.#open(caller, path));
+    const earlier = this.#spawned.get(file) ?? [];
+    // One that nobody ever called on belongs to a start that failed.
+    const used = earlier.filter(({ workers, socket }) => workers.size > 0 || socket?.connections !== 0);
+    for (const unused of earlier) if (!used.includes(unused)) unused.socket?.close();
+    this.#spawned.set(file, [...used, caller]);
+    return path;
+  }
+
+  /** The incarnation that has ended: it calls no more, but what it wrote can still be read. */
+  end(file: string): Caller | undefined {
+    const [caller, ...later] = this.#spawned.get(file) ?? [];
+    if (later.length > 0) this.#spawned.set(file, later);
+    else this.#spawned.delete(file);
+    if (caller) caller.ended = true;
+    return caller;
+  }
+
+  /** Whether a spawned worker that has registered is still there. */
+  get anyRegistered(): boolean {
+    for (const callers of this.#spawned.values()) {
+      if (callers.some(({ workers }) => workers.size > 0)) return true;
+    }
+    return false;
+  }
+
+  close(): void {
+    this.#shared.socket?.close();
+    for (const callers of this.#spawned.values()) for (const { socket } of callers) socket?.close();
+    this.#spawned.clear();
+  }
+
+  #open(caller: Caller, path: string): ReturnType<typeof openDispatcherSocket> {
+    const { protocol, responseLimit, settings, register, send } = this.#deps;
+    const calls: DispatcherCalls = {
+      register: (request) => register(caller, request),
+      send: (data, answer) => send(caller, data, answer),
+      settings: () => {
+        caller.wantsResults = true;
+        return { ...settings, socketAddr: `unix:${path}` };
+      },
+    };
+    return openDispatcherSocket({ path, protocol, calls, receiveLimit: responseLimit });
+  }
+}
