@@ -7,6 +7,7 @@
 import path from 'node:path';
 import { YggError } from '../base/errors.ts';
 import { withoutSecrets } from './checks.ts';
+import { type Findings, findContradictions } from './contradictions.ts';
 import { type Kind, readValue } from './kinds.ts';
 import { nearest } from './nearest.ts';
 import type { Environment, Options } from './options.ts';
@@ -42,39 +43,36 @@ type Field = keyof Options;
 interface Entry {
   readonly key: string;
   readonly raw: unknown;
-  /** Subjects of sentences about it: `file:line:column: key`, or `--key`. */
-  readonly keyPlace: string;
-  readonly valuePlace: string;
+  /** The subject of a sentence about it: `file:line:column: key`, or `--key`. Looked for only when it is needed. */
+  place(of?: 'key' | 'value'): string;
 }
 
 type Layer = ReadonlyMap<Field, Entry>;
 
-interface Findings {
-  readonly mistakes: string[];
-  readonly warnings: string[];
-}
-
 /** Throws `YGG_USAGE` for mistakes in flags, else `YGG_CONFIG` for mistakes in files. */
 export function loadOptions(request: LoadRequest): Loaded {
-  const flags: Findings = { mistakes: [], warnings: [] };
-  const flagLayer = layerOf(flagEntries(request.flags), flags);
-  const flagValues = valuesOf(flagLayer, flags);
-  if (flags.mistakes.length > 0) throw new YggError('YGG_USAGE', flags.mistakes.join('\n'));
+  const ofFlags: Findings = { mistakes: [], warnings: [] };
+  const flags = layerOf(flagEntries(request.flags), ofFlags);
+  const values = valuesOf(flags, ofFlags);
+  if (ofFlags.mistakes.length > 0) throw new YggError('YGG_USAGE', ofFlags.mistakes.join('\n'));
 
+  const found: Findings = { mistakes: [], warnings: ofFlags.warnings };
   const files = filesOf(request);
-  const found: Findings = { mistakes: [], warnings: flags.warnings };
-  const layers = [flagLayer, ...files.map((file) => layerOf(fileEntries(file), found))];
-  const values = Object.assign(
-    {},
-    ...layers
-      .slice(1)
-      .map((layer) => valuesOf(layer, found))
-      .reverse(),
-    flagValues,
-  );
+  const layers = [flags];
+  for (const file of files) {
+    const layer = layerOf(fileEntries(file), found);
+    layers.push(layer);
+    Object.assign(values, { ...valuesOf(layer, found), ...values });
+  }
   const options = complete(values, request.environment);
-  checkTogether(options, layers, found);
+  const said = (field: Field): Entry | undefined => layers.find((layer) => layer.has(field))?.get(field);
+  findContradictions(options, (field) => said(field)?.place() ?? optionName(field), found);
   if (found.mistakes.length > 0) throw new YggError('YGG_CONFIG', found.mistakes.join('\n'));
+  if (options.broker.length === 0 && !said('protocol')) {
+    found.warnings.push(
+      'No broker is configured, so nothing is received; add broker = ["mqtts://HOST:8883"], or protocol = "none" if that is meant.',
+    );
+  }
   return { options, warnings: found.warnings, files: files.map(({ file }) => file) };
 }
 
@@ -82,7 +80,7 @@ export function loadOptions(request: LoadRequest): Loaded {
 export function optionsWith(given: Partial<Options>, environment: Environment): Options {
   const options = complete(given, environment);
   const found: Findings = { mistakes: [], warnings: [] };
-  checkTogether(options, [], found);
+  findContradictions(options, optionName, found);
   if (found.mistakes.length > 0) throw new YggError('YGG_CONFIG', found.mistakes.join('\n'));
   return options;
 }
@@ -100,18 +98,13 @@ function* flagEntries(flags: LoadRequest['flags']): Iterable<Entry> {
   for (const [key, values] of Object.entries(flags)) {
     const field = fieldsByKey.get(key);
     const raw = field && optionTable[field].kind.repeatable ? values : values.at(-1);
-    yield { key, raw, keyPlace: `--${key}`, valuePlace: `--${key}` };
+    yield { key, raw, place: () => `--${key}` };
   }
 }
 
 function* fileEntries(file: TomlFile): Iterable<Entry> {
   for (const [key, raw] of Object.entries(file.table)) {
-    yield {
-      key,
-      raw,
-      keyPlace: `${file.place(key)}: ${key}`,
-      valuePlace: `${file.place(key, 'value')}: ${key}`,
-    };
+    yield { key, raw, place: (of) => `${file.place(key, of)}: ${key}` };
   }
 }
 
@@ -119,15 +112,17 @@ function* fileEntries(file: TomlFile): Iterable<Entry> {
 function layerOf(entries: Iterable<Entry>, found: Findings): Layer {
   const layer = new Map<Field, Entry>();
   for (const entry of entries) {
-    const { key, raw, keyPlace } = entry;
+    const { key, raw } = entry;
     const field = fieldsByKey.get(key);
     if (!field) {
       reportUnknown(entry, found);
     } else if (layer.has(field)) {
-      found.mistakes.push(`${keyPlace} is another name of ${layer.get(field)?.key}; keep one of the two.`);
+      found.mistakes.push(
+        `${entry.place()} is another name of ${layer.get(field)?.key}; keep one of the two.`,
+      );
     } else if (field === 'socketAddr' && /^(?:unix:)?@/.test(String(raw))) {
       found.warnings.push(
-        `${keyPlace} is not used: any local user can reach the abstract socket ${shown(raw)}, so workers are given a path.`,
+        `${entry.place()} is not used: any local user can reach the abstract socket ${shown(raw)}, so workers are given a path.`,
       );
     } else if (raw !== '') {
       layer.set(field, entry);
@@ -136,17 +131,17 @@ function layerOf(entries: Iterable<Entry>, found: Findings): Layer {
   return layer;
 }
 
-function reportUnknown({ key, raw, keyPlace }: Entry, found: Findings): void {
+function reportUnknown({ key, raw, place }: Entry, found: Findings): void {
   const known = keysWithoutEffect.get(key);
   if (known) {
     if (known.only === undefined || String(raw) === String(known.only)) {
-      found.warnings.push(`${keyPlace} has no effect: ${known.why}.`);
+      found.warnings.push(`${place()} has no effect: ${known.why}.`);
     }
     return;
   }
   const likely = nearest(key, fieldsByKey.keys());
   const advice = likely ? `did you mean ${likely}?` : 'yggd --help lists them.';
-  found.mistakes.push(`${keyPlace} (${shownSafely(raw)}) is not an option; ${advice}`);
+  found.mistakes.push(`${place()} (${shownSafely(raw)}) is not an option; ${advice}`);
 }
 
 function valuesOf(layer: Layer, found: Findings): Partial<Options> {
@@ -154,7 +149,7 @@ function valuesOf(layer: Layer, found: Findings): Partial<Options> {
   for (const [field, entry] of layer) {
     const kind: Kind<unknown> = optionTable[field].kind;
     const read = readValue(kind, entry.raw, shownSafely);
-    if ('fault' in read) found.mistakes.push(`${entry.valuePlace} ${read.fault}.`);
+    if ('fault' in read) found.mistakes.push(`${entry.place('value')} ${read.fault}.`);
     else values[field] = read.value;
   }
   // Each value was read by its own kind, whose type the table ties to the field.
@@ -173,54 +168,15 @@ function complete(given: Partial<Options>, environment: Environment): Options {
     const { initial } = spec;
     const value =
       given[field] ?? (typeof initial === 'function' ? initial(environment, values as Options) : initial);
-    values[field] = Object.freeze(spec.path ? absolute(value, environment.currentDirectory) : value);
+    values[field] = Object.freeze(fixed(value, spec.path ? environment.currentDirectory : undefined));
   }
   return Object.freeze(values) as Options;
 }
 
-function absolute(value: unknown, from: string): unknown {
-  if (Array.isArray(value)) return value.map((each) => absolute(each, from));
-  return typeof value === 'string' ? path.resolve(from, value) : value;
-}
-
-/** What options must be to each other. */
-function checkTogether(options: Options, layers: readonly Layer[], found: Findings): void {
-  const place = (field: Field): string => {
-    const said = layers.map((layer) => layer.get(field)).find((entry) => entry !== undefined);
-    return said?.keyPlace ?? optionName(field);
-  };
-  if (options.certFile && !options.keyFile) {
-    found.mistakes.push(`${place('certFile')} needs key-file, the private key of the certificate.`);
-  }
-  if (options.keyFile && !options.certFile) {
-    found.mistakes.push(`${place('keyFile')} needs cert-file, the certificate of the key.`);
-  }
-  if (options.broker.includes('embedded') && options.broker.length > 1) {
-    found.mistakes.push(`${place('broker')} takes "embedded" alone, or the URLs of brokers elsewhere.`);
-  }
-  if (options.mqttReconnectDelay > options.mqttConnectRetryInterval) {
-    found.mistakes.push(
-      `${place('mqttReconnectDelay')} is the shortest wait and must not be longer than mqtt-connect-retry-interval.`,
-    );
-  }
-  if (options.protocol === 'mqtt' && options.broker.length === 0) {
-    found.mistakes.push(
-      `${place('protocol')} is "mqtt" but there is no broker; add broker = ["mqtts://HOST:8883"], or set protocol = "none".`,
-    );
-  }
-  if (options.mqttVersion === 5) {
-    found.warnings.push(
-      `${place('mqttVersion')} has no effect: MQTT 3.1.1 is spoken, which brokers of MQTT 5 know.`,
-    );
-  }
-  if (options.protocol === 'none' && options.broker.length > 0) {
-    found.warnings.push(`${place('broker')} has no effect: protocol is "none".`);
-  }
-  if (options.broker.length === 0 && !layers.some((layer) => layer.has('protocol'))) {
-    found.warnings.push(
-      'No broker is configured, so nothing is received; add broker = ["mqtts://HOST:8883"], or protocol = "none" if that is meant.',
-    );
-  }
+/** A list is copied, so that it can be frozen; paths count `from` a directory. */
+function fixed(value: unknown, from: string | undefined): unknown {
+  if (Array.isArray(value)) return value.map((each) => fixed(each, from));
+  return typeof value === 'string' && from !== undefined ? path.resolve(from, value) : value;
 }
 
 /** Every name an option goes by, with hyphens. */

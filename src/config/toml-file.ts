@@ -55,8 +55,8 @@ export function shown(value: unknown): string {
 }
 
 /**
- * The parser tells no places, but it tells whether a line begins a statement of the top level: then, and only then,
- * everything before it is TOML of its own, without a table header.
+ * The parser tells no places, but it tells whether a line begins a statement: then, and only then, everything before
+ * it is TOML of its own. A key of the top level comes before every table header.
  */
 function placeOf(source: string, key: string, of: 'key' | 'value'): string {
   const escaped = key.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
@@ -76,7 +76,8 @@ function placeOf(source: string, key: string, of: 'key' | 'value'): string {
 function isStatement(before: string, header: boolean): boolean {
   try {
     const probe = '__a_key_nobody_has__';
-    return header || Object.hasOwn(parse(`${before}\n${probe} = 0`), probe);
+    const table = parse(`${before}\n${probe} = 0`);
+    return header || Object.hasOwn(table, probe);
   } catch {
     return false;
   }

@@ -78,20 +78,20 @@ function valuesOf(file: TomlFile, warn: (sentence: string) => void): Partial<Wor
   const values: Partial<Record<keyof WorkerConfig, unknown>> = {};
   const mistakes: string[] = [];
   for (const [key, raw] of Object.entries(file.table)) {
-    const place = `${file.place(key)}: ${key}`;
+    const place = (of?: 'value'): string => `${file.place(key, of)}: ${key}`;
     if (isField(key)) {
       const kind: Kind<unknown> = kinds[key];
       const read = readValue(kind, raw, key === 'env' ? () => 'this' : shown);
-      if ('fault' in read) mistakes.push(`${file.place(key, 'value')}: ${key} ${read.fault}.`);
+      if ('fault' in read) mistakes.push(`${place('value')} ${read.fault}.`);
       else values[key] = read.value;
     } else if (keysRefused.has(key)) {
-      mistakes.push(`${place} is not supported: ${keysRefused.get(key)}.`);
+      mistakes.push(`${place()} is not supported: ${keysRefused.get(key)}.`);
     } else if (keysWithoutEffect.has(key)) {
-      warn(`${place} has no effect: ${keysWithoutEffect.get(key)}.`);
+      warn(`${place()} has no effect: ${keysWithoutEffect.get(key)}.`);
     } else {
       const likely = nearest(key, Object.keys(kinds));
       mistakes.push(
-        `${place} is not known here; ${likely ? `did you mean ${likely}?` : `known are ${Object.keys(kinds).join(', ')}.`}`,
+        `${place()} is not known here; ${likely ? `did you mean ${likely}?` : `known are ${Object.keys(kinds).join(', ')}.`}`,
       );
     }
   }

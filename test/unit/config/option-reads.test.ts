@@ -20,7 +20,9 @@ const ofMqtt5: readonly string[] = ['mqttVersion', 'mqttSessionExpiry'];
 
 test('what is read from the options of a daemon is in the table', () => {
   const known: ReadonlySet<string> = new Set(optionFields);
-  const together = sources.filter(({ file }) => file === 'src/daemon.ts' || file.startsWith('cmd/yggd'));
+  const together = sources.filter(({ text }) =>
+    /\btype \{[^}]*\bOptions\b[^}]*\} from '[./]*\/config\/options\.ts'/.test(text),
+  );
   const read = together.flatMap(({ text }) =>
     [...text.matchAll(/\boptions\.(?!ts\b)(\w+)/g)].map(([, name]) => name ?? ''),
   );
