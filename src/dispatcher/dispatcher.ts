@@ -15,6 +15,7 @@ import type { Counters } from '../counters.ts';
 import type { Datastore } from '../datastore.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { DrainStage, Part } from '../lifecycle.ts';
+import { removeLeftSockets } from '../rpc/address.ts';
 import { type BrokerEvent, loadProtocol, type WorkerSettings } from '../rpc/protocol.ts';
 import type { SignalMap, Signals } from '../signals.ts';
 import { Callers } from './callers.ts';
@@ -109,6 +110,7 @@ class Dispatcher implements Part {
   }
 
   async init(abort: AbortSignal): Promise<void> {
+    removeLeftSockets(this.#deps.runtimeDirectory);
     await settleLeftovers(this.#deps, abort);
     await this.#callers.openShared(this.#sharedSocket);
     const { clock } = this.#deps;

@@ -1,7 +1,7 @@
 /**
  * Socket paths, and the form in which each gRPC library takes them.
  */
-import { lstatSync, rmSync } from 'node:fs';
+import { lstatSync, readdirSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import path from 'node:path';
 import { YggError } from '../base/errors.ts';
@@ -27,6 +27,15 @@ export function newSocketPath(directory: string, random: () => number): string {
   const socket = path.join(directory, `${name}.s`);
   checkSocketPath(socket);
   return lstatSync(socket, { throwIfNoEntry: false }) ? newSocketPath(directory, random) : socket;
+}
+
+/** Removes the sockets with such names that a killed daemon left in a directory that nobody else uses. */
+export function removeLeftSockets(directory: string): void {
+  for (const entry of readdirSync(directory, { withFileTypes: true })) {
+    if (entry.isSocket() && /^[0-9a-z]{8}\.s$/.test(entry.name)) {
+      rmSync(path.join(directory, entry.name), { force: true });
+    }
+  }
 }
 
 /**

@@ -1,8 +1,14 @@
-import { writeFileSync } from 'node:fs';
+import { readdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { addressFor, checkSocketPath, newSocketPath, removeStaleSocket } from '../../../src/rpc/address.ts';
+import {
+  addressFor,
+  checkSocketPath,
+  newSocketPath,
+  removeLeftSockets,
+  removeStaleSocket,
+} from '../../../src/rpc/address.ts';
 import { tempDir } from '../../helpers/temp-dir.ts';
 import { testScope } from '../../helpers/test-scope.ts';
 
@@ -33,6 +39,19 @@ test('a new path has eight characters and nobody uses it', () => {
   expect(path.basename(first)).toBe('00000000.s');
   writeFileSync(first, '');
   expect(path.basename(newSocketPath(folder, random))).toMatch(/^[a-z1-9][a-z0-9]{7}\.s$/);
+});
+
+test('sockets that a killed daemon left go, and nothing else', async () => {
+  const scope = testScope();
+  const folder = tempDir(scope);
+  for (const name of ['abcdefgh.s', 'dispatcher.sock']) {
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(path.join(folder, name), resolve));
+    scope.defer(() => void server.close());
+  }
+  writeFileSync(path.join(folder, '01234567.s'), '');
+  removeLeftSockets(folder);
+  expect(readdirSync(folder).sort()).toEqual(['01234567.s', 'dispatcher.sock']);
 });
 
 describe('what lies where a socket is to be', () => {
