@@ -6,7 +6,7 @@ import { createCertificates } from '../helpers/certificates.ts';
 import { startHost } from '../helpers/host.ts';
 import { freePort } from '../helpers/loopback.ts';
 import { createMosquitto, startMosquitto } from '../helpers/mosquitto.ts';
-import { connectMqttServer } from '../helpers/mqtt-server.ts';
+import { connectMqttServer, type Published } from '../helpers/mqtt-server.ts';
 import { testScope } from '../helpers/test-scope.ts';
 import { waitFor } from '../helpers/wait-for.ts';
 import { echoWorker } from '../helpers/worker-files.ts';
@@ -139,6 +139,8 @@ describe('TLS', () => {
   });
 });
 
+const isPong = ({ json }: Published): boolean => json['content'] === 'pong';
+
 test('a client id is made once and kept', async () => {
   const scope = testScope();
   const broker = await startMosquitto(scope);
@@ -157,8 +159,14 @@ test('a client id is made once and kept', async () => {
       { what: 'the client id' },
     );
     const server = await connectMqttServer(scope, broker.url, { clientId: seen[start] ?? '' });
-    const id = await server.command('ping');
-    await server.answer(id);
+    // Before the first subscription, what is sent is lost.
+    await waitFor(
+      async () => {
+        await server.command('ping');
+        return server.published.some(isPong);
+      },
+      { what: 'pong' },
+    );
     await yggd.stopCleanly();
   }
   expect(seen[0]).toMatch(/^[\w.-]+$/);

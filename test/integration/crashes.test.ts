@@ -123,7 +123,7 @@ test('messages sent while the daemon is down are answered after its start', asyn
   await allAnswered(server, ids);
 });
 
-test('5,000 to a worker with the ways of a Go worker, and a kill in the middle', {
+test('3,000 to a worker with the ways of a Go worker, and a kill in the middle', {
   timeout: 120_000,
 }, async () => {
   const scope = testScope();
@@ -132,8 +132,8 @@ test('5,000 to a worker with the ways of a Go worker, and a kill in the middle',
     handlers: ['go'],
     logLevel: 'warn',
   });
-  const sending = sendAll(server, 'go', 5_000);
-  await waitFor(() => server.data.length > 1_500, { what: '1,500 answers', deadline: 30_000 });
+  const sending = sendAll(server, 'go', 3_000);
+  await waitFor(() => server.data.length > 1_000, { what: '1,000 answers', deadline: 30_000 });
   await yggd.crash();
   const second = await restart();
   await allAnswered(server, await sending);
@@ -150,7 +150,7 @@ test('a burst to a worker with the ways of a Go worker: none of its answers is r
     handlers: ['go'],
     logLevel: 'warn',
   });
-  const ids = await sendAll(server, 'go', 5_000);
+  const ids = await sendAll(server, 'go', 2_000);
   await allAnswered(server, ids);
   expect(book.events('send-failed')).toEqual([]);
   expect(ids.filter((id) => server.answersTo(id).length !== 1)).toEqual([]);
@@ -166,8 +166,7 @@ test('workers of a killed daemon are ended before their successors start', async
   });
   const [first = 0] = book.pids();
   await yggd.crash();
-  const second = await restart();
+  await restart();
   expect(alive(first)).toBe(false);
   await server.answer(await server.send({ directive: 'orphan' }));
-  await second.stop();
 });
