@@ -27,11 +27,16 @@ export interface AdmissionDeps {
 /** Cancels of one directive that wait on disk, and that wait in the working set. */
 const maxCancels = 16;
 
+/** Rows read at a time. */
+const page = 64;
+
 /** One directive. */
 interface Lane {
   readonly directive: string;
   slots: number;
-  /** Requests up to this sequence are admitted, or settled; one that came back moves it down again. */
+  /** The next to be admitted, read in pages; a row that comes back, or a new worker, begins anew. */
+  ahead: RequestRow[];
+  /** Rows up to this sequence are admitted, settled, or in `ahead`. */
   after: number;
   /** Received, and not known to be on disk: not admitted, for the disk may refuse them. */
   readonly uncommitted: Set<number>;
@@ -107,10 +112,7 @@ export class Admission {
   settle(sequence: number, directive: string, outcome: Settlement): void {
     this.#vacate(sequence);
     const lane = this.#lane(directive);
-    if (outcome === 'back') {
-      lane.after = Math.min(lane.after, sequence - 1);
-      lane.cancels = true;
-    }
+    if (outcome === 'back') restart(lane);
     this.fill(directive);
     this.#fillStarved();
     this.#tidy(lane);
@@ -134,36 +136,50 @@ export class Admission {
     }
     const lane = this.#lane(directive);
     if (lane.cancels) this.#fillCancels(lane);
-    while (this.#deps.inbox.waitingCount(directive) > 0) {
-      const free = worker.slots - lane.slots;
-      if (free <= 0) return;
-      const rows = this.#deps.inbox.waiting(directive, free, lane.after);
-      for (const row of rows) {
-        if (lane.uncommitted.has(row.sequence)) return;
-        if (!this.#inStore(row)) {
-          if (!this.#hasRoom(lane, worker, row.size)) {
-            this.#starved.add(directive);
-            return;
-          }
-          this.#occupy(lane, row.sequence, row.size);
-          this.#enter(row);
-        }
-        lane.after = row.sequence;
+    for (;;) {
+      const row = this.#next(lane);
+      if (!row || lane.slots >= worker.slots) return;
+      if (!this.#hasRoom(lane, worker, row.size)) {
+        this.#starved.add(directive);
+        return;
       }
-      if (rows.length < free) return;
+      lane.ahead.shift();
+      this.#occupy(lane, row.sequence, row.size);
+      this.#enter(row);
     }
+  }
+
+  /** A waiting request is about to be given up. */
+  drop(sequence: number, directive: string): void {
+    const lane = this.#lanes.get(directive);
+    if (lane) lane.ahead = lane.ahead.filter((row) => row.sequence !== sequence);
   }
 
   /** A worker registered: whatever came back from the one before it is looked at again. */
   onRegister(directive: string): void {
-    this.#lane(directive).after = 0;
+    restart(this.#lane(directive));
     this.fill(directive);
+  }
+
+  /** The oldest that waits and is known to be on disk; it stays the next until it is taken out of `ahead`. */
+  #next(lane: Lane): RequestRow | undefined {
+    const { inbox } = this.#deps;
+    while (lane.ahead.length === 0) {
+      if (inbox.waitingCount(lane.directive) === 0) return undefined;
+      const rows = inbox.waiting(lane.directive, page, lane.after);
+      const last = rows.at(-1);
+      if (!last) return undefined;
+      lane.after = last.sequence;
+      lane.ahead = rows.filter((row) => !this.#inStore(row));
+    }
+    const [row] = lane.ahead;
+    return row && !lane.uncommitted.has(row.sequence) ? row : undefined;
   }
 
   #lane(directive: string): Lane {
     let lane = this.#lanes.get(directive);
     if (!lane) {
-      lane = { directive, slots: 0, after: 0, uncommitted: new Set(), cancels: true };
+      lane = { directive, slots: 0, ahead: [], after: 0, uncommitted: new Set(), cancels: true };
       this.#lanes.set(directive, lane);
     }
     return lane;
@@ -250,4 +266,10 @@ export class Admission {
       log.warn({ message_id: messageId, directive }, 'too many cancels wait; the oldest was dropped');
     }
   }
+}
+
+function restart(lane: Lane): void {
+  lane.ahead = [];
+  lane.after = 0;
+  lane.cancels = true;
 }

@@ -14,6 +14,8 @@ export interface CancelsDeps {
   readonly messages: Pick<Datastore['messages'], 'get'>;
   /** The message is in the working set: whoever has it ends it. */
   readonly onWorking: (directive: string, messageId: string) => void;
+  /** The message waits, and is about to be given up. */
+  readonly onDropped: (sequence: number, directive: string) => void;
   /** A dead letter was written; its report may wait in the outbox. */
   readonly onDead: () => void;
   readonly counters: Pick<Counters, 'count'>;
@@ -35,7 +37,7 @@ export class Cancels {
   }
 
   cancel(directive: string, messageId: string): void {
-    const { inbox, messages, onWorking, onDead, counters, log } = this.#deps;
+    const { inbox, messages, onWorking, onDropped, onDead, counters, log } = this.#deps;
     const known = inbox.find(messageId);
     const fields = { message_id: messageId, directive };
     if (!known || known.directive !== directive) {
@@ -44,6 +46,7 @@ export class Cancels {
     } else if (known.state === 'offered' || messages.get(known.sequence)) {
       onWorking(directive, messageId);
     } else if (known.state === 'waiting') {
+      onDropped(known.sequence, directive);
       inbox
         .bury(known.sequence, 'cancelled', 'It was cancelled while it waited.')
         .committed.then(onDead, () => {});

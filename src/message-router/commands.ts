@@ -110,7 +110,6 @@ export class Commands {
   #act(message: CommandMessage): void {
     const { actions, counters, log } = this.#deps;
     const { messageId, command } = message;
-    log.info({ message_id: messageId, command }, 'command');
     switch (command) {
       case 'ping':
         actions.pong(messageId);
@@ -137,6 +136,7 @@ export class Commands {
         return;
     }
     counters.count('commands_done');
+    log.info({ message_id: messageId, command }, 'command');
   }
 
   /** Milliseconds; a delay that is not one is said and taken as 0, for staying away for ever is worse. */

@@ -159,6 +159,7 @@ class Router implements MessageRouter {
       inbox: journal.inbox,
       messages: datastore.messages,
       onWorking: (directive, messageId) => void signals.emit('message-cancel', { directive, messageId }),
+      onDropped: (sequence, directive) => this.#admission.drop(sequence, directive),
       onDead,
     });
     this.#commands = new Commands({

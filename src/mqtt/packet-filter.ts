@@ -48,6 +48,9 @@ export class PacketFilter extends Duplex {
   /** Counts every PUBLISH passed on; the parser hands them out in the same order. */
   #publishes = 0;
   readonly #oversize = new Map<number, number>();
+  #outgoing: Buffer[] = [];
+  /** Set if and only if something is in `#outgoing`. */
+  #flush: NodeJS.Immediate | undefined;
 
   constructor(socket: Socket, { maxPacket }: PacketFilterOptions) {
     super({ allowHalfOpen: false });
@@ -72,27 +75,33 @@ export class PacketFilter extends Duplex {
     this.#socket.resume();
   }
 
+  /** Packets are written in small pieces, and several in one turn: they go out together. */
   override _write(chunk: Buffer, _encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
-    if (this.#socket.write(chunk)) callback();
-    else this.#socket.once('drain', () => callback());
-  }
-
-  /** A packet is written in several small pieces: one write to the socket for all of them. */
-  override _writev(
-    chunks: Array<{ chunk: Buffer; encoding: BufferEncoding }>,
-    callback: (error?: Error | null) => void,
-  ): void {
-    this._write(Buffer.concat(chunks.map(({ chunk }) => chunk)), 'binary', callback);
+    this.#outgoing.push(chunk);
+    this.#flush ??= setImmediate(() => this.#writeOut());
+    if (this.#socket.writableNeedDrain) this.#socket.once('drain', () => callback());
+    else callback();
   }
 
   override _final(callback: (error?: Error | null) => void): void {
+    this.#writeOut();
     this.#socket.end(() => callback());
   }
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    clearImmediate(this.#flush);
     this.#socket.destroy();
     this.#skipped = undefined;
+    this.#outgoing = [];
     callback(error);
+  }
+
+  #writeOut(): void {
+    clearImmediate(this.#flush);
+    this.#flush = undefined;
+    if (this.#outgoing.length === 0) return;
+    this.#socket.write(Buffer.concat(this.#outgoing));
+    this.#outgoing = [];
   }
 
   #read(chunk: Buffer): void {

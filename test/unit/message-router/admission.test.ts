@@ -176,6 +176,22 @@ describe('cancels', () => {
     });
   });
 
+  test('by command: a message that was next is not admitted any more', async () => {
+    const rig = await createRig();
+    rig.register({ slots: 1 });
+    const connection = await online(rig);
+    const ids = Array.from({ length: 4 }, newId);
+    for (const id of ids) sendData(connection, { id });
+    await rig.until('acknowledged', () => connection.pubacks.length === 4);
+    rig.settle(rig.of('data-recv')[0]?.sequence ?? 0);
+    await rig.until('the second', () => rig.of('data-recv').length === 2);
+    sendCommand(connection, 'cancel', { directive: 'echo', messageID: ids[2] ?? '' });
+    await rig.until('cancelled', () => rig.journal.inbox.find(ids[2] ?? '')?.state === 'cancelled');
+    rig.settle(rig.of('data-recv')[1]?.sequence ?? 0);
+    await rig.until('the fourth', () => rig.of('data-recv').length === 3);
+    expect(rig.datastore.messages.all().map(({ messageId }) => messageId)).toEqual([ids[3]]);
+  });
+
   test('by command: whoever works on the message is told', async () => {
     const rig = await createRig();
     rig.register();
