@@ -8,7 +8,7 @@
  * Two kinds of clones need a temporary directory as well: one whose path is too long for a socket gets its runtime
  * directory there, and one in which others could replace files gets all of it there.
  */
-import { lstatSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { lstatSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { writeDurably } from '../base/durable-file.ts';
 import { YggError } from '../base/errors.ts';
@@ -74,10 +74,11 @@ export function openPrivateFolder(deps: PrivateFolderDeps): PrivateFolder {
       announced = true;
     },
     release() {
-      // What was never announced may be another quick start's of the same clone.
       if (announced) {
         rmSync(announcement, { force: true });
         rmSync(runtimeDir, { recursive: true, force: true });
+      } else {
+        removeIfEmpty(runtimeDir);
       }
       for (const directory of temporary) rmSync(directory, { recursive: true, force: true });
     },
@@ -100,6 +101,15 @@ function isSafe(directory: string, ensurePrivateDirectory: (directory: string) =
   } catch (error) {
     if (error instanceof YggError && error.code === 'YGG_UNSAFE_PATH') return false;
     throw error;
+  }
+}
+
+/** What was never announced may be in use by another quick start of the same clone. */
+function removeIfEmpty(directory: string): void {
+  try {
+    rmdirSync(directory);
+  } catch {
+    // In use, or gone already.
   }
 }
 

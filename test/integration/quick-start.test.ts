@@ -4,7 +4,16 @@
  * The terminal is script(1)'s, so that Ctrl-C is what it is: two SIGINTs to the group, npm among it.
  */
 import { spawn } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readdirSync, symlinkSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { Child, type Exit } from '../helpers/child.ts';
@@ -18,6 +27,7 @@ const project = path.resolve(import.meta.dirname, '../..');
 
 /** What `npm start` and `npx yggctl` need; timestamps stay, so that it counts as built. */
 const needed = [
+  'README.md',
   'dist',
   'src',
   'cmd',
@@ -138,6 +148,28 @@ describe('in a clone', () => {
     expect(terminal.output).not.toMatch(/npm (error|ERR)/);
     expectNothingLeft(clone);
     expect(system.map((file) => existsSync(file))).toEqual(before);
+  });
+
+  test("the readme's worker greets", async () => {
+    const readme = readFileSync(path.join(clone.folder, 'README.md'), 'utf8');
+    const [, source = ''] = /^```js\n(.*?)^```/ms.exec(readme) ?? [];
+    const [, commands = ''] = /^```sh\n(printf.*?)^```/ms.exec(readme) ?? [];
+    writeFileSync(path.join(clone.folder, 'hello.mjs'), source);
+
+    const terminal = new Terminal(testScope(), clone);
+    await terminal.shows('Ctrl-C ends it.');
+    const shell = new Child(testScope(), 'sh', ['-ec', commands], { cwd: clone.folder, env: clone.env });
+    expect(await shell.ended(20_000)).toMatchObject({ code: 0 });
+    expect(shell.stdout).toEqual(['"Hello, world!"']);
+    terminal.pressCtrlC();
+    expect(await terminal.ended).toBe(0);
+    // A worker of the person's own is theirs to keep.
+    expect(readdirSync(path.join(clone.folder, '.quick-start/workers'))).toEqual([
+      'echo.worker',
+      'hello-worker',
+    ]);
+    rmSync(path.join(clone.folder, '.quick-start/workers/hello-worker'));
+    expectNothingLeft(clone);
   });
 
   test('the host keeps its id', async () => {

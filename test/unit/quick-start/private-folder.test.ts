@@ -77,9 +77,16 @@ describe('when it ends', () => {
     expect(existsSync(path.join(folder.workerDir, 'file'))).toBe(true);
   });
 
+  test('one that never announced itself leaves nothing', () => {
+    const folder = open();
+    folder.release();
+    expect(existsSync(folder.runtimeDir)).toBe(false);
+  });
+
   test('one that never announced itself leaves the running one alone', () => {
     const running = open();
     running.announce();
+    writeFileSync(path.join(running.runtimeDir, 'dispatcher.sock'), '');
     const second = open();
     second.release();
     expect(existsSync(running.runtimeDir)).toBe(true);
