@@ -12,12 +12,13 @@ import { createLogger } from '../src/base/logger.ts';
 import { optionsWith } from '../src/config/load.ts';
 import { createDaemon, type PreparedDaemon } from '../src/daemon.ts';
 import { ensurePrivateDirectory } from '../src/host/safe-path.ts';
+import { packageVersion } from '../src/package-version.ts';
 import { banner } from '../src/quick-start/banner.ts';
 import { installEchoWorker } from '../src/quick-start/echo-worker.ts';
 import { openPrivateFolder, type PrivateFolder } from '../src/quick-start/private-folder.ts';
 import { endWith, reportCrashes } from './ending.ts';
 import { processEnvironment, wantsColour } from './environment.ts';
-import { packageRoot, packageVersion } from './package.ts';
+import { packageRoot } from './package.ts';
 import { runService } from './service.ts';
 
 /** Milliseconds to wait for the echo worker and the subscriptions before saying what is there. */
@@ -26,7 +27,6 @@ const settlingTime = 10_000;
 async function main(): Promise<number> {
   process.umask(0o077);
   const environment = processEnvironment();
-  const version = packageVersion();
   const folder = openPrivateFolder({ packageRoot, temporaryDirectory: tmpdir(), ensurePrivateDirectory });
   // However it ends, but for SIGKILL.
   process.on('exit', () => folder.release());
@@ -50,7 +50,7 @@ async function main(): Promise<number> {
     colour: wantsColour(),
   });
   reportCrashes(log);
-  const daemon = createDaemon({ options, log, version, environment });
+  const daemon = createDaemon({ options, log, environment });
   const status = await runService({
     service: {
       async start() {
@@ -59,7 +59,7 @@ async function main(): Promise<number> {
         await prepared.run();
         await settled;
         folder.announce();
-        process.stdout.write(greeting(prepared, folder, version));
+        process.stdout.write(greeting(prepared, folder));
       },
       stop: () => daemon.stop(),
       force: () => daemon.force(),
@@ -95,12 +95,20 @@ function settling({ signals }: PreparedDaemon): Promise<void> {
 function greeting(
   { clientId, datastore }: PreparedDaemon,
   { root, temporary, workerDir }: PrivateFolder,
-  version: string,
 ): string {
   const workers = datastore.workers.all().map(({ handler }) => handler);
   const colour = wantsColour(process.stdout);
   const yggctl = 'npx yggctl';
-  return banner({ version, clientId, workers, folder: root, temporary, workerDir, yggctl, colour });
+  return banner({
+    version: packageVersion,
+    clientId,
+    workers,
+    folder: root,
+    temporary,
+    workerDir,
+    yggctl,
+    colour,
+  });
 }
 
 /** Says what was wrong; the exit status for it. */

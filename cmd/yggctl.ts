@@ -19,12 +19,13 @@ import { checkSafePath } from '../src/host/safe-path.ts';
 import { type EmbeddedAccess, embeddedAccessFile, readEmbeddedAccess } from '../src/mqtt/embedded-access.ts';
 import { connectRemoteClient } from '../src/mqtt/remote-client.ts';
 import { createTopics } from '../src/mqtt/topics.ts';
+import { packageVersion } from '../src/package-version.ts';
 import { findQuickStart } from '../src/quick-start/private-folder.ts';
 import { addRemoteCommands } from '../src/remote/commands.ts';
 import { findLocalDaemon, type LocalDaemonDeps } from '../src/remote/local-daemon.ts';
 import type { Screen } from '../src/remote/printer.ts';
 import { processEnvironment, wantsColour } from './environment.ts';
-import { packageRoot, packageVersion } from './package.ts';
+import { packageRoot } from './package.ts';
 
 const environment = processEnvironment();
 const tlsDeps = { log: silentLogger, clock: systemClock };
@@ -83,7 +84,7 @@ const out = screenOf(process.stdout);
 const err = screenOf(process.stderr);
 const program = new Command('yggctl')
   .description('Talks to yggd: the daemon of this machine, and hosts elsewhere through their broker.')
-  .version(packageVersion(), '--version', 'print the version')
+  .version(packageVersion, '--version', 'print the version')
   .helpOption('--help', 'print this help')
   .exitOverride();
 

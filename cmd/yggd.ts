@@ -12,28 +12,27 @@ import { readCommandLine } from '../src/config/flags.ts';
 import { type Loaded, loadOptions } from '../src/config/load.ts';
 import type { Daemon, PreparedDaemon } from '../src/daemon.ts';
 import { createNotifier } from '../src/host/notify.ts';
+import { packageVersion } from '../src/package-version.ts';
 import { endWith, reportCrashes } from './ending.ts';
 import { processEnvironment, suitableLogFormat, wantsColour } from './environment.ts';
-import { packageVersion } from './package.ts';
 import { runService, type Service } from './service.ts';
 
 async function main(words: readonly string[]): Promise<number> {
-  const version = packageVersion();
-  const { action, file, flags } = readCommandLine(words, version);
+  const { action, file, flags } = readCommandLine(words, packageVersion);
   switch (action) {
     case 'example':
       return print((await import('../src/config/reference.ts')).exampleToml());
     case 'markdown':
       return print((await import('../src/config/reference.ts')).optionsMarkdown());
     case 'man-page':
-      return print((await import('../src/config/reference.ts')).manPage(version));
+      return print((await import('../src/config/reference.ts')).manPage(packageVersion));
   }
   const loaded = loadOptions({ flags, file, environment: processEnvironment() });
   if (action === 'check') return print((await import('./check-config.ts')).checkConfiguration(loaded));
-  return await run(loaded, version);
+  return await run(loaded);
 }
 
-async function run({ options, warnings, files }: Loaded, version: string): Promise<number> {
+async function run({ options, warnings, files }: Loaded): Promise<number> {
   // Files and sockets are for nobody else; what workers create is up to them.
   process.umask(0o077);
   const log = await createLogger({
@@ -43,7 +42,7 @@ async function run({ options, warnings, files }: Loaded, version: string): Promi
     colour: wantsColour(),
   });
   reportCrashes(log);
-  log.info({ version, node: process.version, pid: process.pid, files }, 'yggd starts');
+  log.info({ version: packageVersion, node: process.version, pid: process.pid, files }, 'yggd starts');
   for (const warning of warnings) log.warn({}, warning);
   const notifier = createNotifier({
     socket: process.env['NOTIFY_SOCKET'],
@@ -53,7 +52,7 @@ async function run({ options, warnings, files }: Loaded, version: string): Promi
   // Loading it takes a while, in which signals are already listened to.
   const loading = import('../src/daemon.ts');
   const daemon = loading.then(({ createDaemon }) =>
-    createDaemon({ options, log, version, environment: processEnvironment() }),
+    createDaemon({ options, log, environment: processEnvironment() }),
   );
   const status = await runService({
     service: serviceOf(daemon),
