@@ -231,6 +231,7 @@ export class Lane {
   }
 
   #onOutcome(job: Job, worker: LiveWorker, outcome: HandOver, attempt: number): void {
+    if (worker.closed) return;
     if (outcome.kind === 'accepted') this.#announce(job, worker, attempt);
     // Answered, or given up, before the call came back.
     if (job.phase !== 'calling' || job.worker !== worker) return;

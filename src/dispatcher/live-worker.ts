@@ -19,7 +19,11 @@ export interface LiveWorkerOptions {
 
 export class LiveWorker {
   readonly caller: Caller;
-  readonly connection: WorkerConnection;
+  connection: WorkerConnection;
+  /** To the address of a renewed registration; takes the place of `connection` once the worker listens there. */
+  candidate: WorkerConnection | undefined;
+  /** Everything it had in hand was decided on: what its calls still come to means nothing. */
+  closed = false;
   facts: Worker;
   /** Registered, and neither dead nor replaced: it may be given messages. */
   live = true;

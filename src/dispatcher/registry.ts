@@ -12,7 +12,7 @@ import type { Counters } from '../counters.ts';
 import type { Datastore, Worker } from '../datastore.ts';
 import { newSocketPath } from '../rpc/address.ts';
 import type { Protocol, RegistrationRequest } from '../rpc/protocol.ts';
-import { openWorkerConnection } from '../rpc/worker-connection.ts';
+import { openWorkerConnection, type WorkerConnection } from '../rpc/worker-connection.ts';
 import type { Signals } from '../signals.ts';
 import type { Caller } from './caller.ts';
 import type { Holders } from './holders.ts';
@@ -114,18 +114,11 @@ export class Registry {
   }
 
   #join(caller: Caller, request: RegistrationRequest): string {
-    const { datastore, counters, clock, log, holders, protocol, runtimeDirectory, random } = this.#deps;
+    const { datastore, counters, clock, log, holders, runtimeDirectory, random } = this.#deps;
     const path = newSocketPath(runtimeDirectory, random);
     const facts = this.#facts(caller, request);
-    const connection = openWorkerConnection({
-      path,
-      protocol,
-      onChange: (ready) => {
-        worker.downSince = ready ? undefined : clock.monotonic();
-        if (ready && worker.live) this.#deps.onReady(worker);
-      },
-    });
-    const worker = new LiveWorker({ facts, caller, connection, now: clock.monotonic() });
+    const connection = this.#connect(path, (ready) => this.#onChange(worker, connection, ready));
+    const worker: LiveWorker = new LiveWorker({ facts, caller, connection, now: clock.monotonic() });
     datastore.workers.add({ ...facts });
     this.#live.set(facts.handler, worker);
     caller.workers.set(facts.handler, worker);
@@ -137,16 +130,38 @@ export class Registry {
     return path;
   }
 
-  /** The same worker once more: its facts may have changed, its address stays. */
+  /**
+   * The same worker once more. What it has in hand stays, its facts may have changed, and it gets another address: the
+   * first one is in use if it listened there, and it is called there until it listens at the new one.
+   */
   #renew(worker: LiveWorker, request: RegistrationRequest): string {
-    const { datastore, counters, log } = this.#deps;
+    const { datastore, counters, log, runtimeDirectory, random } = this.#deps;
+    const path = newSocketPath(runtimeDirectory, random);
+    const candidate = this.#connect(path, (ready) => this.#onChange(worker, candidate, ready));
+    worker.candidate?.close();
+    worker.candidate = candidate;
     worker.facts = this.#facts(worker.caller, request);
     datastore.workers.remove(worker.handler);
     datastore.workers.add({ ...worker.facts });
     counters.count('registrations');
     log.info({ handler: worker.handler, pid: worker.facts.pid }, 'worker registered again');
     this.#tell('worker-register', worker);
-    return worker.connection.path;
+    return path;
+  }
+
+  #connect(path: string, onChange: (ready: boolean) => void): WorkerConnection {
+    return openWorkerConnection({ path, protocol: this.#deps.protocol, onChange });
+  }
+
+  #onChange(worker: LiveWorker, connection: WorkerConnection, ready: boolean): void {
+    if (ready && connection === worker.candidate) {
+      hangUp(worker.connection);
+      worker.connection = connection;
+      worker.candidate = undefined;
+    }
+    if (connection !== worker.connection) return;
+    worker.downSince = ready ? undefined : this.#deps.clock.monotonic();
+    if (ready && worker.live) this.#deps.onReady(worker);
   }
 
   #facts(caller: Caller, request: RegistrationRequest): Worker {
@@ -201,11 +216,18 @@ export class Registry {
     void this.#deps.signals.emit(signal, { handler, pid, features, file });
   }
 
-  /** Ends the connection to a worker that left, and removes the socket file it may have left behind. */
+  /** Forgets a worker that left, once everything it had in hand was decided on. */
   close(worker: LiveWorker): void {
-    worker.connection.close();
-    rmSync(worker.connection.path, { force: true });
+    worker.closed = true;
+    hangUp(worker.connection);
+    if (worker.candidate) hangUp(worker.candidate);
   }
+}
+
+/** Removes the socket file too: a worker that was killed leaves it behind. */
+function hangUp(connection: WorkerConnection): void {
+  connection.close();
+  rmSync(connection.path, { force: true });
 }
 
 function isComing(state: string): boolean {

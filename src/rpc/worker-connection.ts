@@ -33,11 +33,11 @@ export interface WorkerConnection {
   readonly path: string;
   /** Whether a call would be written now. Only then may `send` be called. */
   readonly ready: boolean;
-  /** Hands over a message; `done` is called once, not before `send` returned, and not after `close`. */
+  /** Hands over a message; `done` is called once, not before `send` returned. */
   send(message: Data, done: (outcome: HandOver) => void): void;
   /** Tells of the broker connection; a worker that does not know the call is not asked again. */
   notify(event: BrokerEvent): Promise<'heard' | 'unknown' | 'failed'>;
-  /** Gives up the channel; nothing is reported any more. */
+  /** No further calls; those under way go on and are reported. */
   close(): void;
 }
 
@@ -99,7 +99,7 @@ export function openWorkerConnection(options: WorkerConnectionOptions): WorkerCo
         message,
         noMetadata,
         { deadline },
-        (error) => closed || done(error ? outcomeOf(error) : accepted),
+        (error) => done(error ? outcomeOf(error) : accepted),
       );
     },
     notify(event) {

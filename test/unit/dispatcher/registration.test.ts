@@ -36,17 +36,21 @@ test('a Go worker gets a bare path, all others a URI', async () => {
   expect(other.registration.address).toMatch(/^unix:\//);
 });
 
-test('a worker that registers twice keeps its address and what it has in hand', async () => {
+test('a worker that registers twice keeps what it has in hand, and is called where it listens', async () => {
   const bench = await rig();
   bench.process(one);
   const worker = await startWorker(await bench.prepare(one));
   bench.hand();
   await bench.hears('dispatch 1 attempt 1');
   const again = await worker.register({ features: { more: 'yes' } });
-  expect(again).toEqual(worker.registration);
+  expect(again.registered).toBe(true);
+  expect(again.address).not.toBe(worker.registration.address);
   expect(bench.datastore.workers.get('echo')?.features).toEqual({ more: 'yes' });
   await worker.answer();
   await bench.hears('settle 1 done');
+  const next = bench.hand();
+  await bench.hears(`dispatch ${next} attempt 1`);
+  expect(worker.taken).toHaveLength(2);
 });
 
 test('one process may take several directives', async () => {
