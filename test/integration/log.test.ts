@@ -1,11 +1,12 @@
 /** The log of a real process: on pipes nobody reads, without a reader, on a full disk, and in a crash. */
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, fstatSync, openSync } from 'node:fs';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
 import { expect, test } from 'vitest';
 import { Child } from '../helpers/child.ts';
+import { tempDir } from '../helpers/temp-dir.ts';
 import { testScope } from '../helpers/test-scope.ts';
 
 const dist = path.resolve(import.meta.dirname, '../../dist');
@@ -54,6 +55,21 @@ test('a full disk', async () => {
   const full = openSync('/dev/full', 'w');
   expect(await said(full)).toBe('alive');
   closeSync(full);
+});
+
+test('lines are for the journal when standard error is what systemd says it is', async () => {
+  const file = openSync(path.join(tempDir(testScope()), 'log'), 'w');
+  const { dev, ino } = fstatSync(file);
+  const ask = `import { suitableLogFormat } from '${dist}/cmd/environment.js'; console.log(suitableLogFormat());`;
+  const formats = [`${dev}:${ino}`, `${dev}:${ino + 1}`, ''].map((stream) =>
+    execFileSync(process.execPath, ['--input-type=module', '-e', ask], {
+      env: { JOURNAL_STREAM: stream },
+      stdio: ['ignore', 'pipe', file],
+      encoding: 'utf8',
+    }).trim(),
+  );
+  closeSync(file);
+  expect(formats).toEqual(['journal', 'text', 'text']);
 });
 
 test.each([
