@@ -204,8 +204,8 @@ function spaceOf(directory: string): Space {
   return { free: (process.getuid?.() === 0 ? bfree : bavail) * bsize, total: blocks * bsize };
 }
 
-/** ENOSPC, EDQUOT, and LMDB's own MDB_MAP_FULL. */
-const fullCodes: ReadonlySet<unknown> = new Set([28, 122, -30_792]);
+/** EFBIG, ENOSPC, EDQUOT, and LMDB's own MDB_MAP_FULL. */
+const fullCodes: ReadonlySet<unknown> = new Set([27, 28, 122, -30_792]);
 
 async function failureOf(error: unknown): Promise<YggError> {
   const cause = await causeOf(error);
