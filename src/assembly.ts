@@ -79,6 +79,7 @@ async function build(settings: AssemblySettings, held: Holdings): Promise<Assemb
     held.add(directory, () => claim.release());
   }
   const counters = createCounters();
+  held.add('counters', () => sayCounted(counters, log));
   const tls = loadTls(options, { log, clock });
   const id = clientId({ given: options.clientId, commonName: tls.commonName, stateDir: options.stateDir });
   const [journal, host] = await Promise.all([
@@ -212,6 +213,12 @@ function mqttOptions(options: Options): Partial<MqttOptions> {
     primeTopic: options.mqttPrimeTopic,
     maxMessageSize: options.maxMessageSize,
   };
+}
+
+/** The last word: what was refused, dropped or repeated shows, also to those who look only afterwards. */
+function sayCounted(counters: Counters, log: Logger): void {
+  const counted = Object.entries(counters.all()).filter(([, count]) => count > 0);
+  if (counted.length > 0) log.info(Object.fromEntries(counted), 'counted since the start');
 }
 
 /** What is held besides the parts: the first parts to start, the last to stop. */
