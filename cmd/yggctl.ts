@@ -10,6 +10,7 @@ import { Command, CommanderError } from 'commander';
 import { systemClock } from '../src/base/clock.ts';
 import { errorTable, reasonOf, YggError } from '../src/base/errors.ts';
 import { silentLogger } from '../src/base/log.ts';
+import { printableLines } from '../src/base/printable.ts';
 import { defaultRuntimeDir } from '../src/config/directories.ts';
 import { hostConfigFile, loadOptions } from '../src/config/load.ts';
 import { parseDuration } from '../src/config/units.ts';
@@ -110,7 +111,8 @@ async function statusOf(error: unknown): Promise<number> {
     // Commander has said it already; help and version are no errors.
     return error.exitCode === 0 ? 0 : errorTable.YGG_USAGE.exit;
   }
-  await err.write(`yggctl: ${reasonOf(error)}\n`);
+  // It may quote what a host or a broker said.
+  await err.write(`yggctl: ${printableLines(reasonOf(error))}\n`);
   return error instanceof YggError ? error.facts.exit : errorTable.YGG_INTERNAL.exit;
 }
 

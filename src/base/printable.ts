@@ -16,6 +16,11 @@ export function printable(text: string): string {
   );
 }
 
+/** The same for text of several lines: its line breaks stay. */
+export function printableLines(text: string): string {
+  return text.split('\n').map(printable).join('\n');
+}
+
 /** The text, cut to `limit` characters with a note of how many it had. */
 export function cut(text: string, limit: number): string {
   return text.length > limit ? `${text.slice(0, limit)}… (${text.length} characters)` : text;

@@ -4,7 +4,7 @@
  * Everything that came from outside is made printable before it reaches a terminal.
  */
 import { reasonOf } from '../base/errors.ts';
-import { printable } from '../base/printable.ts';
+import { printable, printableLines } from '../base/printable.ts';
 import { type Message, parseMessage } from '../messages.ts';
 import { compactJson, indentedJson } from './json-layout.ts';
 
@@ -62,20 +62,15 @@ export class Printer {
     return out.write(`${format === 'json' ? heardJson(heard) : this.#heardText(heard)}\n`);
   }
 
-  /** Words beside the data. */
-  say(sentence: string): Promise<void> {
-    return this.#deps.err.write(`${lines(sentence)}\n`);
-  }
-
   /** Words beside the data that only a person at a terminal wants. */
   remark(sentence: string): Promise<void> {
     const { err } = this.#deps;
-    return err.terminal ? err.write(`${paint(err, dim, lines(sentence))}\n`) : Promise.resolve();
+    return err.terminal ? err.write(`${paint(err, dim, printableLines(sentence))}\n`) : Promise.resolve();
   }
 
   warn(sentence: string): Promise<void> {
     const { err } = this.#deps;
-    return err.write(`${paint(err, yellow, 'warning:')} ${lines(sentence)}\n`);
+    return err.write(`${paint(err, yellow, 'warning:')} ${printableLines(sentence)}\n`);
   }
 
   #heardText({ topic, payload, retained, at }: Heard): string {
@@ -111,13 +106,8 @@ export function milliseconds(span: number): number {
   return Math.round(span * 10) / 10;
 }
 
-/** Printable, with its line breaks. */
-function lines(text: string): string {
-  return text.split('\n').map(printable).join('\n');
-}
-
 function shownJson(text: string, margin: string): string {
-  return indentedJson(text).split('\n').map(printable).join(`\n${margin}`);
+  return printableLines(indentedJson(text)).replaceAll('\n', `\n${margin}`);
 }
 
 function heardJson({ topic, payload, retained, at }: Heard): string {

@@ -115,6 +115,31 @@ describe('without an answer', () => {
   });
 });
 
+test('what a host says cannot command the terminal', async () => {
+  const scope = testScope();
+  const { url } = await startMosquitto(scope);
+  const host = await connectAsync(url, { clientId: hostId });
+  scope.defer(() => host.endAsync(true));
+  host.on('message', (_topic, payload) => {
+    const { messageId } = parseMessage(payload);
+    const report = encodeData({
+      messageId: randomUUID(),
+      responseTo: messageId,
+      sent: Date.now(),
+      directive: 'echo',
+      metadata: { status: 'failed', reason: 'no-worker' },
+      content: Buffer.from('{"error":{"message":"\\u001b[2Jgone"}}'),
+    });
+    host.publish(`${base}/data/out`, report, { qos: 1 });
+  });
+  await host.subscribeAsync(`${base}/data/in`, { qos: 1 });
+  const { code, err } = await end(yggctl(scope, 'send', 'echo', 'x', '--to', hostId, '--broker', url));
+  expect({ code, err }).toEqual({
+    code: 1,
+    err: 'yggctl: host-1 gave the message up: no-worker: \\u001b[2Jgone.',
+  });
+});
+
 describe('listen', () => {
   test('shows what passes, and ends well when it is interrupted', async () => {
     const scope = testScope();

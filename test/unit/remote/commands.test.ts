@@ -72,11 +72,11 @@ interface World {
 }
 
 async function yggctl(words: readonly string[], world: World = {}): Promise<Ended> {
-  let out = '';
-  let err = '';
+  const out: string[] = [];
+  const err: string[] = [];
   const program = new Command('yggctl').exitOverride().configureOutput({
-    writeOut: (text) => void (out += text),
-    writeErr: (text) => void (err += text),
+    writeOut: (text) => void out.push(text),
+    writeErr: (text) => void err.push(text),
   });
   const screen = (add: (text: string) => void) => ({
     terminal: true,
@@ -102,16 +102,16 @@ async function yggctl(words: readonly string[], world: World = {}): Promise<Ende
     interrupted: () => world.interrupted ?? new Promise(() => {}),
     clock: systemClock,
     out: screen((text) => {
-      out += text;
+      out.push(text);
       world.onOut?.(text);
     }),
-    err: screen((text) => void (err += text)),
+    err: screen((text) => void err.push(text)),
   });
   const error = await program.parseAsync(words, { from: 'user' }).then(
     () => undefined,
     (thrown: unknown) => thrown,
   );
-  return { out, err, error };
+  return { out: out.join(''), err: err.join(''), error };
 }
 
 const envelope = (responseTo = '') => ({ messageId: randomUUID(), responseTo, sent: Date.now() });

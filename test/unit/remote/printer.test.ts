@@ -9,14 +9,19 @@ interface Shown {
 
 function show(options: { terminal?: boolean; colour?: boolean; format?: Format } = {}): Shown {
   const { terminal = false, colour = false, format = 'text' } = options;
-  let out = '';
-  let err = '';
+  const out: string[] = [];
+  const err: string[] = [];
+  const screen = (into: string[]) => ({
+    terminal,
+    colour,
+    write: async (text: string) => void into.push(text),
+  });
   const printer = new Printer({
-    out: { terminal, colour, write: async (text) => void (out += text) },
-    err: { terminal, colour, write: async (text) => void (err += text) },
+    out: screen(out),
+    err: screen(err),
     format,
   });
-  return { printer, out: () => out, err: () => err };
+  return { printer, out: () => out.join(''), err: () => err.join('') };
 }
 
 const payload = Buffer.from(
@@ -27,7 +32,7 @@ const content = Buffer.from('{"n":12345678901234567890}');
 describe('an answer', () => {
   test('goes into a pipe as it came', async () => {
     const shown = show();
-    await shown.printer.answer(payload, content, 3.14159);
+    await shown.printer.answer(payload, content, 3.0617);
     expect(shown.out()).toBe('{"n":12345678901234567890}\n');
   });
 
@@ -39,7 +44,7 @@ describe('an answer', () => {
 
   test('is one line for programs, with the whole message', async () => {
     const shown = show({ format: 'json', terminal: true });
-    await shown.printer.answer(payload, content, 3.14159);
+    await shown.printer.answer(payload, content, 3.0617);
     expect(shown.out().split('\n')).toHaveLength(2);
     expect(JSON.parse(shown.out())).toMatchObject({ round_trip_ms: 3.1, message: { message_id: 'a' } });
     expect(shown.out()).toContain('12345678901234567890');
