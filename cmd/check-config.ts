@@ -24,7 +24,8 @@ export function checkConfiguration({ options, warnings, files }: Loaded): string
   readTags({ tagsFile: options.tagsFile, log });
   checkWorkerConfigs(options, (sentence) => further.push(sentence));
   const read = files.length > 0 ? files.join(', ') : 'no file, only flags and defaults';
-  return [...warnings, ...further].map((sentence) => `warning: ${sentence}\n`).join('') + `ok: ${read}\n`;
+  const lines = [...warnings, ...further].map((sentence) => `warning: ${sentence}`);
+  return [...lines, `ok: ${read}`, ''].join('\n');
 }
 
 function checkWorkerConfigs({ configDir }: Options, warn: (sentence: string) => void): void {
