@@ -3,6 +3,7 @@
  *
  * Owns the order, the deadlines and the gathering of errors; knows nothing of what the parts do.
  */
+import { setMaxListeners } from 'node:events';
 import { within } from './base/deadline.ts';
 import { reasonOf, YggError } from './base/errors.ts';
 import type { Logger } from './base/log.ts';
@@ -73,6 +74,8 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
   const stages = { ...defaultStages, ...options.stageDeadlines };
   const started: Part[] = [];
   const forced = new AbortController();
+  // All parts wait for it at the same time, however many there are.
+  setMaxListeners(0, forced.signal);
   let starting: Promise<void> | undefined;
   let stopping: Promise<void> | undefined;
 
@@ -113,6 +116,7 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
     const overtime = new AbortController();
     const timer = setTimeout(() => overtime.abort(), stages[stage]);
     const abort = AbortSignal.any([overtime.signal, forced.signal]);
+    setMaxListeners(0, abort);
     const outcomes = await Promise.allSettled(
       started.map((part) =>
         within({ step: `${part.name}: ${stage}`, ms: stages[stage] + giveUp, abort: forced.signal }, () =>

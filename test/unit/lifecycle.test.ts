@@ -117,6 +117,16 @@ describe('stop', () => {
     expect(calls).toContain('b.stop');
   });
 
+  test('any number of parts can wait for the end of a stage without a warning of Node', async () => {
+    const names = Array.from({ length: 20 }, (_, number) => `part-${number}`);
+    const drain = (_stage: unknown, abort: AbortSignal): Promise<void> =>
+      new Promise((resolve) => abort.addEventListener('abort', () => resolve()));
+    const { create } = recorded(names, Object.fromEntries(names.map((name) => [name, { drain }])));
+    const life = create({ stageDeadlines: { quiet: 5, finish: 5, workers: 5, goodbye: 5 } });
+    await life.start();
+    await expect(life.stop()).resolves.toBeUndefined();
+  });
+
   test('a part that gives up a stage when its time is over has stopped cleanly', async () => {
     const { create } = recorded(['a'], {
       a: {
