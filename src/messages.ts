@@ -8,10 +8,17 @@
  */
 import { isUtf8 } from 'node:buffer';
 import { YggError } from './base/errors.ts';
-import { eachMember, isJson } from './base/json-text.ts';
+import {
+  asBuffer,
+  type Fields,
+  readFields,
+  readString,
+  readStringMap,
+  type StringMap,
+} from './base/json-fields.ts';
+import { isJson } from './base/json-text.ts';
 
-/** A map of strings from outside; it has no prototype, so that every name is only a name. */
-export type StringMap = Readonly<Record<string, string>>;
+export type { StringMap } from './base/json-fields.ts';
 
 interface Envelope {
   readonly messageId: string;
@@ -92,7 +99,7 @@ const maxIdLength = 256;
 
 /** Reads a message of data/in. Throws `YGG_MESSAGE_INVALID`, also for an id or directive that is not usable. */
 export function parseData(bytes: Uint8Array): DataMessage {
-  const message = dataOf(readFields(bytes, 'data'));
+  const message = dataOf(openEnvelope(bytes, 'data'));
   if (!directivePattern.test(message.directive)) {
     const directive = shown(message.directive);
     throw invalid(`directive is ${directive}: letters, digits, dot, underscore, hyphen, at most 128`);
@@ -102,28 +109,28 @@ export function parseData(bytes: Uint8Array): DataMessage {
 
 /** Reads a message of control/in. Throws `YGG_MESSAGE_INVALID`. */
 export function parseCommand(bytes: Uint8Array): CommandMessage {
-  return commandOf(readFields(bytes, 'command'));
+  return commandOf(openEnvelope(bytes, 'command'));
 }
 
 /** Reads any message of the four topics, with any directive: what a server does. Throws `YGG_MESSAGE_INVALID`. */
 export function parseMessage(bytes: Uint8Array): Message {
-  const fields = readFields(bytes);
+  const fields = openEnvelope(bytes);
   const type = stringOf(fields, 'type');
   if (type === 'data') return dataOf(fields);
   if (type === 'command') return commandOf(fields);
   if (type === 'event') return { type, ...envelopeOf(fields), event: stringOf(fields, 'content') };
   if (type !== 'connection-status') throw invalid(`type is ${shown(type)}`);
-  const content: unknown = JSON.parse(bufferOf(fields.get('content') ?? noValue).toString());
+  const content: unknown = JSON.parse(asBuffer(fields.get('content') ?? noValue).toString());
   if (!isRecord(content)) throw invalid('content is not an object');
   return { type, ...envelopeOf(fields), content };
 }
 
 /** What can still be read of a message that is damaged or cut short: for log lines and dead letters. */
 export function peekMessage(head: Uint8Array): { readonly messageId: string; readonly directive: string } {
-  const { fields } = collectFields(head);
+  const { fields } = readFields(head);
   const read = (name: string): string => {
-    const value = fields.get(name);
-    return value && isUtf8(value) && isString(value) ? textOf(value).slice(0, maxIdLength) : '';
+    const value = fields.get(name) ?? noValue;
+    return isUtf8(value) ? (readString(value) ?? '').slice(0, maxIdLength) : '';
   };
   return { messageId: read('message_id'), directive: read('directive') };
 }
@@ -136,12 +143,12 @@ export function encodeData(data: NewData): Buffer {
   if (content.length === 0) {
     body = noValue;
   } else if (!isUtf8(content)) {
-    body = Buffer.from(`"${bufferOf(content).toString('base64')}"`);
+    body = Buffer.from(`"${asBuffer(content).toString('base64')}"`);
     metadata = { ...metadata, 'content-encoding': 'base64' };
   } else {
-    body = isJson(content) ? content : Buffer.from(JSON.stringify(bufferOf(content).toString()));
+    body = isJson(content) ? content : Buffer.from(JSON.stringify(asBuffer(content).toString()));
   }
-  const head = `${openEnvelope('data', data)},"directive":${JSON.stringify(data.directive)},"metadata":${JSON.stringify(metadata)},"content":`;
+  const head = `${startEnvelope('data', data)},"directive":${JSON.stringify(data.directive)},"metadata":${JSON.stringify(metadata)},"content":`;
   const headLength = Buffer.byteLength(head);
   const message = Buffer.allocUnsafe(headLength + body.length + 1);
   message.write(head);
@@ -160,7 +167,7 @@ export function encodeConnectionStatus(envelope: NewEnvelope, status: Connection
     ...(tags && Object.keys(tags).length > 0 && { tags }),
     ...(client && { client_name: client.name, client_version: client.version }),
   };
-  return Buffer.from(`${openEnvelope('connection-status', envelope)},"content":${JSON.stringify(content)}}`);
+  return Buffer.from(`${startEnvelope('connection-status', envelope)},"content":${JSON.stringify(content)}}`);
 }
 
 /** Writes what the broker says for a host that vanished: offline, and nothing about it. */
@@ -170,7 +177,7 @@ export function encodeLastWill(envelope: NewEnvelope): Buffer {
 
 /** Writes an event. */
 export function encodeEvent(envelope: NewEnvelope, event: 'pong' | 'disconnect'): Buffer {
-  return Buffer.from(`${openEnvelope('event', envelope)},"content":${JSON.stringify(event)}}`);
+  return Buffer.from(`${startEnvelope('event', envelope)},"content":${JSON.stringify(event)}}`);
 }
 
 /** Writes a command, as a server does. */
@@ -180,30 +187,18 @@ export function encodeCommand(
   args: Readonly<Record<string, string | number>> | null,
 ): Buffer {
   const content = JSON.stringify({ command, arguments: args });
-  return Buffer.from(`${openEnvelope('command', envelope)},"content":${content}}`);
+  return Buffer.from(`${startEnvelope('command', envelope)},"content":${content}}`);
 }
 
 /** The beginning that all messages share, up to and including `sent`. */
-function openEnvelope(type: string, { messageId, responseTo = '', sent }: NewEnvelope): string {
+function startEnvelope(type: string, { messageId, responseTo = '', sent }: NewEnvelope): string {
   return `{"type":"${type}","message_id":${JSON.stringify(messageId)},"response_to":${JSON.stringify(responseTo)},"version":1,"sent":"${new Date(sent).toISOString()}"`;
 }
 
-/** The raw value of each field under its name in lower case. */
-type Fields = ReadonlyMap<string, Uint8Array>;
-
-/** The fields up to the first fault, and whether there was none. */
-function collectFields(bytes: Uint8Array): { readonly fields: Fields; readonly whole: boolean } {
-  const fields = new Map<string, Uint8Array>();
-  const whole = eachMember(bytes, (keyStart, keyEnd, start, end) => {
-    fields.set(keyOf(bytes, keyStart, keyEnd).toLowerCase(), bytes.subarray(start, end));
-  });
-  return { fields, whole };
-}
-
 /** The fields of an envelope; `type`, where it is said, must be `expected`: the topic decides what a message is. */
-function readFields(bytes: Uint8Array, expected?: string): Fields {
+function openEnvelope(bytes: Uint8Array, expected?: string): Fields {
   if (!isUtf8(bytes)) throw invalid('it is not UTF-8');
-  const { fields, whole } = collectFields(bytes);
+  const { fields, whole } = readFields(bytes);
   if (!whole) throw invalid('it is not a JSON object');
   if (expected !== undefined && fields.has('type')) {
     const type = stringOf(fields, 'type');
@@ -223,7 +218,7 @@ function dataOf(fields: Fields): DataMessage {
 }
 
 function commandOf(fields: Fields): CommandMessage {
-  const content = collectFields(fields.get('content') ?? nothing);
+  const content = readFields(fields.get('content') ?? nothing);
   if (!content.whole) throw invalid('content is not an object');
   return {
     type: 'command',
@@ -242,10 +237,9 @@ function envelopeOf(fields: Fields): Envelope {
 
 /** Empty when the field is missing or null. */
 function stringOf(fields: Fields, name: string): string {
-  const value = fields.get(name);
-  if (!value || isNull(value)) return '';
-  if (!isString(value)) throw invalid(`${name} is not a string`);
-  return textOf(value);
+  const text = readString(fields.get(name) ?? noValue);
+  if (text === undefined) throw invalid(`${name} is not a string`);
+  return text;
 }
 
 const rfc3339 = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)$/;
@@ -258,19 +252,9 @@ function timeOf(fields: Fields): number | undefined {
   return time;
 }
 
-/** A map of strings: null becomes empty (Foreman sends it), numbers and booleans their JSON text. */
 function mapOf(fields: Fields, name: string): StringMap | null {
-  const bytes = fields.get(name);
-  if (!bytes || isNull(bytes)) return null;
-  const map: Record<string, string> = Object.create(null);
-  let nested = false;
-  const whole = eachMember(bytes, (keyStart, keyEnd, start, end) => {
-    const value = bytes.subarray(start, end);
-    if (isString(value)) map[keyOf(bytes, keyStart, keyEnd)] = textOf(value);
-    else if (value[0] === 0x7b || value[0] === 0x5b) nested = true;
-    else map[keyOf(bytes, keyStart, keyEnd)] = isNull(value) ? '' : bufferOf(value).toString();
-  });
-  if (!whole || nested) throw invalid(`${name} is not an object of strings`);
+  const map = readStringMap(fields.get(name) ?? noValue);
+  if (map === undefined) throw invalid(`${name} is not an object of strings`);
   return map;
 }
 
@@ -287,32 +271,8 @@ const unknownFacts: CanonicalFacts = {
   fqdn: '',
 };
 
-/** Whether a raw value, known to be JSON, is `null`. */
-function isNull(value: Uint8Array): boolean {
-  return value[0] === 0x6e;
-}
-
-function isString(value: Uint8Array): boolean {
-  return value[0] === 0x22;
-}
-
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function textOf(quoted: Uint8Array): string {
-  return keyOf(quoted, 1, quoted.length - 1);
-}
-
-/** The text of a JSON string between its quotes. A lone surrogate, which UTF-8 cannot hold, becomes U+FFFD, as in Go. */
-function keyOf(bytes: Uint8Array, start: number, end: number): string {
-  const text = bufferOf(bytes).toString('utf8', start, end);
-  if (!text.includes('\\')) return text;
-  return Buffer.from(String(JSON.parse(`"${text}"`))).toString();
-}
-
-function bufferOf(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 function shown(text: string): string {

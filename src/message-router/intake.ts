@@ -11,7 +11,7 @@ import type { Logger } from '../base/log.ts';
 import type { Counters } from '../counters.ts';
 import type { DeadReason, Journal, KnownId, NewRequest, Receipt } from '../journal/journal.ts';
 import { requestHash } from '../journal/request-hash.ts';
-import { type DataMessage, parseData, peekMessage } from '../messages.ts';
+import { type DataMessage, directivePattern, parseData, peekMessage } from '../messages.ts';
 import type { Incoming } from '../mqtt/connector.ts';
 
 export interface IntakeDeps {
@@ -98,7 +98,7 @@ export class Intake {
     const { counters } = this.#deps;
     counters.count('messages_oversize');
     const { messageId, directive } = peekMessage(message.payload);
-    if (messageId === '' || directive === '') {
+    if (messageId === '' || !directivePattern.test(directive)) {
       this.#refuse(message, `A packet of ${size} bytes is too large, and its id is not at its beginning.`);
       return;
     }

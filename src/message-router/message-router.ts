@@ -10,14 +10,14 @@
  */
 import type { Clock, Timer } from '../base/clock.ts';
 import { pause } from '../base/deadline.ts';
-import { reasonOf, YggError } from '../base/errors.ts';
+import { reasonOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Counters } from '../counters.ts';
 import type { Datastore } from '../datastore.ts';
 import type { Journal, ResponseRow } from '../journal/journal.ts';
 import type { DrainStage, Part } from '../lifecycle.ts';
 import { encodeEvent } from '../messages.ts';
-import { BrokerLink, type LinkState, type LinkUp } from '../mqtt/broker-link.ts';
+import { BrokerLink, type LinkDown, type LinkState, type LinkUp } from '../mqtt/broker-link.ts';
 import type { Connector, Incoming } from '../mqtt/connector.ts';
 import type { SignalMap, Signals } from '../signals.ts';
 import { Admission } from './admission.ts';
@@ -27,6 +27,7 @@ import { ConnectionStatusPublisher, type Host } from './connection-status.ts';
 import { Grace } from './grace.ts';
 import { Intake } from './intake.ts';
 import { LeftBehind } from './left-behind.ts';
+import { LinkAnnouncer } from './link-announcer.ts';
 import { Presence } from './presence.ts';
 import { Publishing } from './publishing.ts';
 
@@ -96,7 +97,7 @@ class Router implements MessageRouter {
   readonly #status: ConnectionStatusPublisher;
   readonly #presence: Presence;
   readonly #leftBehind: LeftBehind;
-  #wasConnected = false;
+  readonly #announcer: LinkAnnouncer;
   #reports: Timer | undefined;
   #stopListening: (() => void) | undefined;
 
@@ -105,6 +106,7 @@ class Router implements MessageRouter {
     const options = { ...defaults, ...deps.options };
     const onDead = (): void => this.#publishing.lookForReports();
     this.#deps = deps;
+    this.#announcer = new LinkAnnouncer(deps);
     this.#hold = options.disconnectHold;
     this.#link = new BrokerLink({
       ...deps,
@@ -112,7 +114,7 @@ class Router implements MessageRouter {
         onMessage: (message) => this.#onMessage(message),
         onUp: (up) => this.#onUp(up),
         onDown: (down) => this.#onDown(down),
-        onFailure: (failure) => this.#onFailure(failure),
+        onFailure: (failure) => this.#announcer.onFailure(failure),
       },
       will: () => this.#status.will(),
       floor: options.reconnectFloor,
@@ -251,48 +253,16 @@ class Router implements MessageRouter {
   }
 
   #onUp(up: LinkUp): void {
-    const { signals, counters, log } = this.#deps;
-    const { broker, sessionPresent } = up;
-    counters.count('broker_connects');
-    log.info({ broker, session_present: sessionPresent }, 'connected to the broker');
     this.#publishing.onUp();
     this.#status.onUp(up);
-    void signals.emit('client-connect', { broker, restored: this.#wasConnected });
-    void signals.emit('topic-subscribe', { broker });
-    this.#wasConnected = true;
+    this.#announcer.onUp(up);
   }
 
-  #onDown({ asked, reason }: { readonly asked: boolean; readonly reason: Error }): void {
-    const { signals, counters, log } = this.#deps;
+  #onDown(down: LinkDown): void {
     this.#status.onDown();
     this.#publishing.onDown();
     this.#leftBehind.onDown();
-    if (asked) log.info({}, 'disconnected from the broker');
-    else {
-      counters.count('broker_losses');
-      if (codeOf(reason) === 'YGG_BROKER_PROTOCOL') counters.count('broker_protocol_errors');
-      log.warn({ error: reason.message, code: codeOf(reason) }, 'the connection to the broker was lost');
-    }
-    void signals.emit('client-disconnect', { asked });
-  }
-
-  #onFailure({
-    error,
-    wait,
-    attempts,
-  }: {
-    readonly error: unknown;
-    readonly wait: number;
-    readonly attempts: number;
-  }): void {
-    const { counters, log } = this.#deps;
-    const fields = { error: reasonOf(error), code: codeOf(error), attempts, wait_ms: wait };
-    if (codeOf(error) === 'YGG_BROKER_REFUSED') {
-      counters.count('broker_refusals');
-      log.error(fields, 'the broker refuses this host');
-    } else {
-      log.warn(fields, 'no broker could be reached');
-    }
+    this.#announcer.onDown(down);
   }
 
   #onSettle({ sequence, directive, outcome }: SignalMap['message-settle']): void {
@@ -317,8 +287,4 @@ class Router implements MessageRouter {
     const { state } = this.#link;
     return state.kind === 'connected' ? state : { since: this.#deps.clock.now(), resumed: true };
   }
-}
-
-function codeOf(error: unknown): string | undefined {
-  return error instanceof YggError ? error.code : undefined;
 }

@@ -27,13 +27,26 @@ export interface LinkUp extends Connected {
   readonly afterLoss: boolean;
 }
 
+export interface LinkDown {
+  /** This side ended it. */
+  readonly asked: boolean;
+  readonly reason: Error;
+}
+
+export interface LinkFailure {
+  readonly error: unknown;
+  /** Milliseconds until the next attempt. */
+  readonly wait: number;
+  /** Failures in a row. */
+  readonly attempts: number;
+}
+
 export interface LinkEvents {
   onMessage(message: Incoming): void;
   onUp(up: LinkUp): void;
-  /** `asked` when this side ended it. */
-  onDown(down: { readonly asked: boolean; readonly reason: Error }): void;
-  /** An attempt failed; the next comes in `wait` milliseconds. */
-  onFailure(failure: { readonly error: unknown; readonly wait: number; readonly attempts: number }): void;
+  onDown(down: LinkDown): void;
+  /** An attempt failed. */
+  onFailure(failure: LinkFailure): void;
 }
 
 export interface BrokerLinkDeps {

@@ -8,12 +8,15 @@
 import { MqttClient } from 'mqtt';
 import { type IConnackPacket, type IPublishPacket, writeToStream } from 'mqtt-packet';
 import type { Clock, Timer } from '../base/clock.ts';
-import { type ErrorCode, reasonOf, YggError } from '../base/errors.ts';
+import { reasonOf, YggError } from '../base/errors.ts';
+import { asBuffer } from '../base/json-fields.ts';
 import { Acknowledgements } from './acknowledgements.ts';
 import type { BrokerAddress } from './broker-address.ts';
+import { faultOf, refusal } from './broker-fault.ts';
 import type { Connected, Incoming, InTopic, OutTopic, Receiver } from './connector.ts';
 import { dial, type TlsMaterial } from './dial.ts';
 import { PacketFilter } from './packet-filter.ts';
+import { ParserHold } from './parser-hold.ts';
 import type { Topics } from './topics.ts';
 
 export interface MqttConnectionDeps {
@@ -62,6 +65,7 @@ export class MqttConnection {
   readonly #client: MqttClient;
   readonly #filter: PacketFilter;
   readonly #acknowledgements: Acknowledgements;
+  readonly #hold: ParserHold;
   readonly #closed: Promise<void>;
   #state: 'opening' | 'open' | 'closing' | 'closed' = 'opening';
   /** The first thing that went wrong, if any. */
@@ -70,17 +74,18 @@ export class MqttConnection {
   /** Waiting for their PUBACK, oldest first. */
   readonly #flights = new Set<Flight>();
   #overdue: Timer | undefined;
-  /** Set if and only if parsing is held: goes on. */
-  #resume: (() => void) | undefined;
-  #holdEnd: Timer | undefined;
-  /** Parsing was held as long as the keep-alive allows; until the disk has caught up it is not held again. */
-  #pressed = false;
 
   constructor(deps: MqttConnectionDeps) {
     const { address, tls, topics, limits } = deps;
     this.#deps = deps;
     this.#filter = new PacketFilter(dial(address, tls), { maxPacket: limits.packet });
     this.#acknowledgements = new Acknowledgements((packetId) => this.#writePuback(packetId));
+    this.#hold = new ParserHold({
+      clock: deps.clock,
+      longest: deps.keepAlive > 0 ? deps.keepAlive / 2 : holdWithoutKeepAlive,
+      overfull: () =>
+        this.#acknowledgements.open > limits.messages || this.#acknowledgements.bytes > limits.bytes,
+    });
     const client = new MqttClient(() => this.#filter, {
       manualConnect: true,
       clientId: deps.clientId,
@@ -123,6 +128,7 @@ export class MqttConnection {
       this.#overdue = clock.every(publishTimeout / 4, () => this.#checkOverdue());
       return { broker: address.name, sessionPresent };
     } catch (error) {
+      // The first fault counts: that the connection closed is mostly its consequence.
       this.#fail(error);
       await this.#closed;
       throw this.#fault ?? error;
@@ -153,7 +159,7 @@ export class MqttConnection {
       writeToStream({ cmd: 'disconnect' }, this.#filter);
       this.#filter.end();
       const deadline = this.#deps.clock.after(closeDeadline, () => this.#filter.destroy());
-      this.#resumeParsing();
+      this.#hold.end();
       await this.#closed;
       deadline.cancel();
     } else {
@@ -195,7 +201,7 @@ export class MqttConnection {
     const ticket = this.#acknowledgements.add(qos === 0 ? 0 : (packet.messageId ?? 0), payload.length);
     const settle = (state: 'acknowledged' | 'left'): void => {
       this.#acknowledgements.settle(ticket, state);
-      if (this.#pressed || this.#resume) this.#relax();
+      this.#hold.relax();
     };
     const message: Incoming = {
       topic: this.#topicOf(packet.topic),
@@ -205,47 +211,18 @@ export class MqttConnection {
       qos,
       retain: packet.retain,
       redelivered: packet.dup,
-      pressed: this.#pressed,
+      pressed: this.#hold.pressed,
       acknowledge: () => settle('acknowledged'),
       leave: () => settle('left'),
     };
     receiver.onMessage(message);
-    if (this.#pressed || !this.#overfull()) done(deferred);
-    else this.#hold(() => done(deferred));
+    this.#hold.next(() => done(deferred));
   }
 
   #topicOf(name: string): InTopic {
     const { topics } = this.#deps;
     if (name === topics.dataIn) return 'data/in';
     return name === topics.controlIn ? 'control/in' : 'foreign';
-  }
-
-  #overfull(): boolean {
-    const { limits } = this.#deps;
-    return this.#acknowledgements.open > limits.messages || this.#acknowledgements.bytes > limits.bytes;
-  }
-
-  /** PINGRESP and PUBACKs wait behind what is held, so a hold ends before the keep-alive does. */
-  #hold(resume: () => void): void {
-    const { clock, keepAlive } = this.#deps;
-    this.#resume = resume;
-    this.#holdEnd = clock.after(keepAlive > 0 ? keepAlive / 2 : holdWithoutKeepAlive, () => {
-      this.#pressed = true;
-      this.#resumeParsing();
-    });
-  }
-
-  #relax(): void {
-    if (this.#overfull()) return;
-    this.#pressed = false;
-    this.#resumeParsing();
-  }
-
-  #resumeParsing(): void {
-    const resume = this.#resume;
-    this.#resume = undefined;
-    this.#holdEnd?.cancel();
-    resume?.();
   }
 
   #writePuback(messageId: number): void {
@@ -264,7 +241,7 @@ export class MqttConnection {
   }
 
   #fail(error: unknown): void {
-    this.#fault ??= error instanceof YggError ? error : faultOf(error);
+    this.#fault ??= faultOf(error);
     this.#filter.destroy();
   }
 
@@ -272,38 +249,18 @@ export class MqttConnection {
     const wasOpen = this.#state === 'open' || this.#state === 'closing';
     this.#state = 'closed';
     this.#overdue?.cancel();
-    this.#holdEnd?.cancel();
-    this.#resume = undefined;
-    const reason = this.#lost();
-    for (const flight of this.#flights) flight.fail(reason);
+    this.#hold.end();
+    const lost = this.#lost();
+    for (const flight of this.#flights) flight.fail(lost);
     this.#flights.clear();
     this.#client.end(true);
-    if (wasOpen) this.#deps.receiver.onClose(reason);
+    if (wasOpen)
+      this.#deps.receiver.onClose(this.#fault?.code === 'YGG_BROKER_PROTOCOL' ? this.#fault : lost);
   }
 
+  /** For those who had a connection; an attempt at one fails with the fault itself. */
   #lost(): YggError {
-    const { address } = this.#deps;
-    return this.#fault ?? new YggError('YGG_BROKER_LOST', `${address.name} closed the connection.`);
+    const reason = this.#fault?.message ?? `${this.#deps.address.name} closed the connection.`;
+    return new YggError('YGG_BROKER_LOST', reason, { cause: this.#fault });
   }
-}
-
-/** Return codes of a CONNACK that say no to this host (MQTT 3.1.1, 3.2.2.3); 3 says that the server is not ready. */
-const refusingCodes: ReadonlySet<unknown> = new Set([1, 2, 4, 5]);
-
-function faultOf(error: unknown): YggError {
-  const code: unknown = error instanceof Error && 'code' in error ? error.code : undefined;
-  if (refusingCodes.has(code)) return refusal(`refused the connection: ${reasonOf(error)}`, error);
-  const kind: ErrorCode =
-    typeof code === 'string' || code === 3 ? 'YGG_BROKER_UNREACHABLE' : 'YGG_BROKER_PROTOCOL';
-  return new YggError(kind, `${reasonOf(error)}.`, { cause: error });
-}
-
-function refusal(what: string, cause?: unknown): YggError {
-  return new YggError('YGG_BROKER_REFUSED', `The broker ${what}; check client id, certificate and its ACL.`, {
-    cause,
-  });
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

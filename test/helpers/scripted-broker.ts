@@ -83,6 +83,11 @@ export class BrokerConnection {
     this.#socket.destroy();
   }
 
+  /** Ends the connection with a TCP reset. */
+  reset(): void {
+    this.#socket.resetAndDestroy();
+  }
+
   /** Reads nothing more, as a stuck peer. */
   pause(): void {
     this.#socket.pause();

@@ -6,6 +6,7 @@ import type { Connector, Incoming } from '../../../src/mqtt/connector.ts';
 import { createMqttConnector, type MqttOptions } from '../../../src/mqtt/mqtt-connector.ts';
 import { createTopics } from '../../../src/mqtt/topics.ts';
 import {
+  type BrokerConnection,
   type BrokerScript,
   type ScriptedBroker,
   startScriptedBroker,
@@ -247,6 +248,22 @@ describe('publishing', () => {
     expect((await broker.connection(1)).publishes).toEqual([]);
   });
 
+  test.each([
+    ['closed', (connection: BrokerConnection) => connection.drop()],
+    ['reset', (connection: BrokerConnection) => connection.reset()],
+    ['full of nonsense', (connection: BrokerConnection) => connection.raw(Buffer.from([0x00, 0x00]))],
+  ])('what was in flight is lost, whatever became of the connection: %s', async (_, end) => {
+    broker.script.publish = (_packet, connection) => {
+      end(connection);
+      return 'silent';
+    };
+    const target = create({ primeTopic: false });
+    await connect(target);
+    await expect(target.publish('data/out', Buffer.from('one'))).rejects.toMatchObject({
+      code: 'YGG_BROKER_LOST',
+    });
+  });
+
   test('a PUBACK that does not come ends the connection', async () => {
     broker.script.publish = () => 'silent';
     const target = create({ publishTimeout: 100 });
@@ -279,6 +296,13 @@ describe('closing', () => {
 });
 
 describe('a broker that breaks the protocol', () => {
+  test('is lost when it answers no ping', async () => {
+    broker.script.ping = () => false;
+    await connect(create({ keepAlive: 1_000 }));
+    await broker.until('the close', () => closes.length === 1);
+    expect(closes[0]).toMatchObject({ code: 'YGG_BROKER_LOST', message: expect.stringContaining('timeout') });
+  });
+
   test.each([
     ['nonsense', Buffer.from('GET / HTTP/1.1\r\n\r\n')],
     ['a reserved packet type', Buffer.from([0x00, 0x00])],
