@@ -9,7 +9,7 @@ import { KnownIds } from './known-ids.ts';
 import { Ledger, type Trouble } from './ledger.ts';
 import { openTables } from './open-tables.ts';
 import { JournalOutbox } from './outbox.ts';
-import { receiptOf } from './receipt.ts';
+import { receiptOf } from './outcome.ts';
 import type { Key, Store } from './store.ts';
 import { Tallies } from './tallies.ts';
 

@@ -9,7 +9,8 @@ import type { DeadLetter, JournalLimits, RequestBody, ResponseBody } from './jou
 import type { KnownIds } from './known-ids.ts';
 import type { Ledger } from './ledger.ts';
 import { lastSequence, type Tables } from './open-tables.ts';
-import { bodyOf, type StoredDead, type StoredRequest, type StoredResponse } from './tables.ts';
+import type { StoredDead, StoredRequest, StoredResponse } from './stored.ts';
+import { bodyOf } from './tables.ts';
 import type { Tallies } from './tallies.ts';
 
 /** How many letters are dropped, and how many reports made up for, in one transaction at most. */

@@ -21,10 +21,11 @@ import type {
 import type { KnownIds } from './known-ids.ts';
 import type { Ledger } from './ledger.ts';
 import type { Tables } from './open-tables.ts';
-import { receiptOf } from './receipt.ts';
+import { receiptOf } from './outcome.ts';
 import { requestHash } from './request-hash.ts';
 import { isWaiting, RequestRows } from './request-rows.ts';
-import { bodyOf, type StoredDead, type StoredRequest } from './tables.ts';
+import type { StoredDead, StoredRequest } from './stored.ts';
+import { bodyOf } from './tables.ts';
 import { gaugeOf, isFull, shareOf, type Tallies } from './tallies.ts';
 
 export interface InboxDeps {

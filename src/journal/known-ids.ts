@@ -7,7 +7,7 @@
 import { createHash } from 'node:crypto';
 import type { JournalLimits } from './journal.ts';
 import { lastSequence, type Tables } from './open-tables.ts';
-import type { StoredDone, StoredId } from './tables.ts';
+import type { StoredDone, StoredId } from './stored.ts';
 import type { Tallies } from './tallies.ts';
 
 /** How many ids are forgotten in one transaction at most. */

@@ -3,6 +3,14 @@
  */
 import type { Ledger } from './ledger.ts';
 import type { LedgerTable } from './ledger-table.ts';
+import type {
+  StoredBody,
+  StoredDead,
+  StoredDone,
+  StoredId,
+  StoredRequest,
+  StoredResponse,
+} from './stored.ts';
 import {
   bodiesTable,
   cancelsTable,
@@ -13,12 +21,6 @@ import {
   reportsTable,
   requestsTable,
   responsesTable,
-  type StoredBody,
-  type StoredDead,
-  type StoredDone,
-  type StoredId,
-  type StoredRequest,
-  type StoredResponse,
   unreportedTable,
   waitingTable,
   workingTable,

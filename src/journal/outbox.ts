@@ -16,8 +16,9 @@ import type {
 } from './journal.ts';
 import type { Ledger } from './ledger.ts';
 import { lastSequence, type Tables } from './open-tables.ts';
-import { receiptOf } from './receipt.ts';
-import { bodyOf, type StoredDead, type StoredResponse } from './tables.ts';
+import { receiptOf } from './outcome.ts';
+import type { StoredDead, StoredResponse } from './stored.ts';
+import { bodyOf } from './tables.ts';
 import { gaugeOf, isFull, shareOf, type Tallies } from './tallies.ts';
 
 export interface OutboxDeps {

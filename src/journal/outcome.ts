@@ -2,6 +2,7 @@
  * The two promises that all writes of one transaction share. Nobody has to listen to a refusal.
  */
 import type { YggError } from '../base/errors.ts';
+import type { Receipt } from './journal.ts';
 import type { Written } from './store.ts';
 
 export class Outcome implements Written {
@@ -42,4 +43,9 @@ export class Outcome implements Written {
   refuse(error: YggError): void {
     for (const refuse of this.#refuse) refuse(error);
   }
+}
+
+/** What a write of the rules answers: the sequence it was about, and when it survives. */
+export function receiptOf(sequence: number, { committed, flushed }: Written): Receipt {
+  return { sequence, committed, flushed };
 }

@@ -102,11 +102,11 @@ export class Fields {
     return this.number() !== 0;
   }
 
-  /** One of `words`, written as its place among them. */
-  word<Word extends string>(words: readonly Word[]): Word {
-    const word = words[this.number()];
-    if (word === undefined) throw this.#unexpected('a known word');
-    return word;
+  /** One of the names of `words`, so that the compiler finds a word that is missing there. */
+  word<Word extends string>(words: Readonly<Record<Word, true>>): Word {
+    const text = this.text();
+    if (!isWord(words, text)) throw this.#unexpected('a known word');
+    return text;
   }
 
   /** An object of texts, or `null`. */
@@ -131,4 +131,8 @@ export class Fields {
   #unexpected(wanted: string): DamagedRecord {
     return new DamagedRecord(`field ${this.#next} is not ${wanted}`);
   }
+}
+
+function isWord<Word extends string>(words: Readonly<Record<Word, true>>, text: string): text is Word {
+  return Object.hasOwn(words, text);
 }

@@ -7,7 +7,7 @@
 import type { RequestRow } from './journal.ts';
 import type { Ledger } from './ledger.ts';
 import { lastSequence, type Tables } from './open-tables.ts';
-import type { StoredRequest, Tally } from './tables.ts';
+import type { StoredRequest, Tally } from './stored.ts';
 import type { Tallies } from './tallies.ts';
 
 export interface RequestRowsDeps {

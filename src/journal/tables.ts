@@ -15,81 +15,48 @@
 import type { DeadReason, Redelivery, RequestRow, RequestState, ResponseRow } from './journal.ts';
 import type { TableFormat } from './ledger-table.ts';
 import { type Fields, sealContent, sealFields, unsealContent, unsealFields } from './record.ts';
+import type {
+  StoredBody,
+  StoredDead,
+  StoredDone,
+  StoredId,
+  StoredRequest,
+  StoredResponse,
+  Tally,
+} from './stored.ts';
 
-/** A request as it is kept: the row everybody sees, and what only the journal needs. */
-export interface StoredRequest extends RequestRow {
-  readonly responseTo: string;
-  /** Bytes it counts for: metadata, content, fetched content. */
-  readonly weight: number;
-}
-
-export interface StoredResponse extends ResponseRow {
-  readonly weight: number;
-}
-
-export interface StoredDead {
-  readonly was:
-    | { readonly kind: 'request'; readonly row: StoredRequest }
-    | { readonly kind: 'response'; readonly row: StoredResponse };
-  readonly reason: DeadReason;
-  readonly message: string;
-  /** Milliseconds since the epoch. */
-  readonly diedAt: number;
-  readonly report: 'none' | 'reported' | 'unreported';
-}
-
-export interface StoredBody {
-  readonly metadata: Readonly<Record<string, string>> | null;
-  readonly content: Uint8Array;
-  /** Both as they lie on disk. */
-  readonly record: Uint8Array;
-}
-
-export interface StoredId {
-  readonly sequence: number;
-  readonly directive: string;
-  readonly hash: string;
-}
-
-export interface StoredDone {
-  /** Key in `ids`. */
-  readonly id: string;
-  /** Milliseconds since the epoch. */
-  readonly at: number;
-}
-
-/** How many, and of what weight. */
-export interface Tally {
-  readonly messages: number;
-  readonly bytes: number;
-  readonly waiting: number;
-  readonly cancels: number;
-}
-
-/** Words are written as their places: append only. */
-const states: readonly RequestState[] = ['received', 'fetched', 'offered', 'in-hand'];
-const redeliveries: readonly Redelivery[] = ['until-accepted', 'until-done'];
-const origins: readonly RequestRow['origin'][] = ['broker', 'local'];
-const responseKinds: readonly ResponseRow['kind'][] = ['response', 'report'];
-const deadKinds: readonly StoredDead['was']['kind'][] = ['request', 'response'];
-const reportStates: readonly StoredDead['report'][] = ['none', 'reported', 'unreported'];
-const reasons: readonly DeadReason[] = [
-  'refused',
-  'worker-error',
-  'outcome-unknown',
-  'worker-died',
-  'daemon-died',
-  'timed-out',
-  'failed',
-  'no-worker',
-  'inbox-full',
-  'content-failed',
-  'too-large',
-  'cancelled',
-  'internal',
-  'publish-refused',
-  'delivery-failed',
-];
+const states: Readonly<Record<RequestState, true>> = {
+  received: true,
+  fetched: true,
+  offered: true,
+  'in-hand': true,
+};
+const redeliveries: Readonly<Record<Redelivery, true>> = { 'until-accepted': true, 'until-done': true };
+const origins: Readonly<Record<RequestRow['origin'], true>> = { broker: true, local: true };
+const responseKinds: Readonly<Record<ResponseRow['kind'], true>> = { response: true, report: true };
+const deadKinds: Readonly<Record<StoredDead['was']['kind'], true>> = { request: true, response: true };
+const reportStates: Readonly<Record<StoredDead['report'], true>> = {
+  none: true,
+  reported: true,
+  unreported: true,
+};
+const reasons: Readonly<Record<DeadReason, true>> = {
+  refused: true,
+  'worker-error': true,
+  'outcome-unknown': true,
+  'worker-died': true,
+  'daemon-died': true,
+  'timed-out': true,
+  failed: true,
+  'no-worker': true,
+  'inbox-full': true,
+  'content-failed': true,
+  'too-large': true,
+  cancelled: true,
+  internal: true,
+  'publish-refused': true,
+  'delivery-failed': true,
+};
 
 function requestFields(row: StoredRequest): readonly unknown[] {
   return [
@@ -97,8 +64,8 @@ function requestFields(row: StoredRequest): readonly unknown[] {
     row.responseTo,
     row.directive,
     Number(row.cancel),
-    origins.indexOf(row.origin),
-    states.indexOf(row.state),
+    row.origin,
+    row.state,
     row.size,
     row.contentFile,
     row.receivedAt,
@@ -110,7 +77,7 @@ function requestFields(row: StoredRequest): readonly unknown[] {
     row.workerErrors,
     row.internalErrors,
     Number(row.suspect),
-    redeliveries.indexOf(row.redelivery),
+    row.redelivery,
     row.weight,
   ];
 }
@@ -146,7 +113,7 @@ function responseFields(row: StoredResponse): readonly unknown[] {
     row.responseTo,
     row.directive,
     row.handler,
-    responseKinds.indexOf(row.kind),
+    row.kind,
     row.size,
     row.returnedAt,
     row.failures,
@@ -244,11 +211,11 @@ export const deadTable: TableFormat<number, StoredDead> = {
   name: 'dead',
   encode: ({ was, reason, message, diedAt, report }) =>
     sealFields([
-      deadKinds.indexOf(was.kind),
-      reasons.indexOf(reason),
+      was.kind,
+      reason,
       message,
       diedAt,
-      reportStates.indexOf(report),
+      report,
       ...(was.kind === 'request' ? requestFields(was.row) : responseFields(was.row)),
     ]),
   decode(sequence, record) {

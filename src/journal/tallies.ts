@@ -6,7 +6,8 @@
 import type { Fill, Gauge } from './journal.ts';
 import type { Ledger } from './ledger.ts';
 import type { LedgerTable } from './ledger-table.ts';
-import { type Tally, talliesTable } from './tables.ts';
+import type { Tally } from './stored.ts';
+import { talliesTable } from './tables.ts';
 
 /** What is counted apart: the inbox and outbox by directive and in all, the rest in all. */
 export type TallyName =

@@ -1,0 +1,54 @@
+/**
+ * What the journal's tables hold, in memory; how it lies on disk says tables.ts.
+ */
+import type { DeadReason, RequestRow, ResponseRow } from './journal.ts';
+
+/** A request as it is kept: the row everybody sees, and what only the journal needs. */
+export interface StoredRequest extends RequestRow {
+  readonly responseTo: string;
+  /** Bytes it counts for: metadata, content, fetched content. */
+  readonly weight: number;
+}
+
+export interface StoredResponse extends ResponseRow {
+  readonly weight: number;
+}
+
+export interface StoredDead {
+  readonly was:
+    | { readonly kind: 'request'; readonly row: StoredRequest }
+    | { readonly kind: 'response'; readonly row: StoredResponse };
+  readonly reason: DeadReason;
+  readonly message: string;
+  /** Milliseconds since the epoch. */
+  readonly diedAt: number;
+  readonly report: 'none' | 'reported' | 'unreported';
+}
+
+export interface StoredBody {
+  readonly metadata: Readonly<Record<string, string>> | null;
+  readonly content: Uint8Array;
+  /** Both as they lie on disk. */
+  readonly record: Uint8Array;
+}
+
+export interface StoredId {
+  readonly sequence: number;
+  readonly directive: string;
+  readonly hash: string;
+}
+
+export interface StoredDone {
+  /** Key in `ids`. */
+  readonly id: string;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+}
+
+/** How many, and of what weight. */
+export interface Tally {
+  readonly messages: number;
+  readonly bytes: number;
+  readonly waiting: number;
+  readonly cancels: number;
+}
