@@ -5,6 +5,7 @@
  * trouble is left alone with a growing pause and then probed with one response at a time, so that it takes no place
  * from others. Ends each response delivered (`message-send`) or dead, and tells its owner.
  */
+import { setMaxListeners } from 'node:events';
 import { backoffDelay } from '../base/backoff.ts';
 import type { Clock, Timer } from '../base/clock.ts';
 import { reasonOf, YggError } from '../base/errors.ts';
@@ -77,6 +78,8 @@ export class Posts {
 
   constructor(deps: PostsDeps) {
     this.#deps = deps;
+    // Every post under way waits for it.
+    setMaxListeners(0, this.#abort.signal);
   }
 
   /** Takes a response whose directive is an address. */

@@ -5,6 +5,7 @@
  * never retries, never throws: what failed is a {@link Failure}. undici is loaded with the first request; a host
  * without detached content never pays for it.
  */
+import { setMaxListeners } from 'node:events';
 import type { LookupFunction } from 'node:net';
 import type { Agent, Dispatcher } from 'undici';
 import type { Clock } from '../base/clock.ts';
@@ -79,6 +80,8 @@ export function createContentClient(deps: ContentClientDeps): ContentClient {
   const { clock, limits } = deps;
   const agents = new Map<Standing, Agent>();
   const closing = new AbortController();
+  // Every request under way waits for it.
+  setMaxListeners(0, closing.signal);
 
   async function agentOf(standing: Standing): Promise<Agent> {
     const { Agent, buildConnector } = await import('undici');

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { ResponseRow } from '../../../src/journal/journal.ts';
-import { reply } from '../../helpers/http-content.ts';
+import { reply, startContentServer } from '../../helpers/http-content.ts';
 import { freePort } from '../../helpers/loopback.ts';
+import { testScope } from '../../helpers/test-scope.ts';
 import { stays } from '../../helpers/wait-for.ts';
 import { createHouse, type House } from './house.ts';
 
@@ -256,6 +257,20 @@ describe('hosts', () => {
     await expect.poll(() => answers.length).toBe(6);
     for (const answer of answers) answer();
     await house.expectSignals('message-send', 6);
+  });
+
+  test('to many hosts at the same time there is no warning of Node', async () => {
+    const scope = testScope();
+    const servers = await Promise.all([1, 2, 3].map(() => startContentServer(scope)));
+    const house = await createHouse({ contentHosts: servers.map(({ host }) => host) });
+    const answers: Array<() => void> = [];
+    for (const { origin, on } of servers) {
+      on('/a', (_, response) => void answers.push(() => response.end()));
+      for (let count = 0; count < 4; count += 1) send(house, { to: `${origin}/a`, responseTo: `${count}` });
+    }
+    await expect.poll(() => answers.length).toBe(12);
+    for (const answer of answers) answer();
+    await house.expectSignals('message-send', 12);
   });
 });
 
