@@ -266,7 +266,8 @@ describe('hosts', () => {
     const answers: Array<() => void> = [];
     for (const { origin, on } of servers) {
       on('/a', (_, response) => void answers.push(() => response.end()));
-      for (let count = 0; count < 4; count += 1) send(house, { to: `${origin}/a`, responseTo: `${count}` });
+      for (let count = 0; count < 4; count += 1)
+        send(house, { to: `${origin}/a`, responseTo: `${origin}${count}` });
     }
     await expect.poll(() => answers.length).toBe(12);
     for (const answer of answers) answer();
