@@ -252,6 +252,7 @@ class Dispatcher implements Part {
 
   #sweep(): void {
     for (const lane of this.#lanes.values()) lane.sweep();
+    this.#registry.complain();
   }
 
   #track(work: Promise<void>): void {

@@ -146,6 +146,7 @@ export class Lane {
     const { settler } = this.#deps;
     const { worker } = job;
     const verdict = settler.judge(job, happening, worker?.facts.redelivery ?? 'until-accepted');
+    if (verdict.kind === 'again') this.#noteAgain(job, happening);
     // What has freed its slot has to be admitted anew.
     const stays = this.#worker && !this.#quiet && (job.doc.slot || job.doc.cancel);
     this.#askTurn();
@@ -157,6 +158,11 @@ export class Lane {
     settler.charge(job, verdict);
     if (verdict.rest > 0) this.#queue.addLater(job, verdict.rest, () => this.pump());
     else this.#queue.add(job);
+  }
+
+  #noteAgain({ doc: { messageId, directive } }: Job, { kind }: Happening): void {
+    const fields = { message_id: messageId, directive, because: kind };
+    this.#deps.log[kind === 'not-sent' ? 'debug' : 'info'](fields, 'to be handed over again');
   }
 
   #mayFollow(job: Job, worker: LiveWorker): boolean {
@@ -254,8 +260,9 @@ export class Lane {
   }
 
   #announce({ doc }: Job, { facts }: LiveWorker, attempt: number): void {
-    const { signals, counters } = this.#deps;
+    const { signals, counters, log } = this.#deps;
     const { sequence, directive, messageId } = doc;
+    log.debug({ message_id: messageId, directive, pid: facts.pid, attempt }, 'accepted by its worker');
     counters.count('messages_dispatched');
     if (attempt > 1) counters.count('messages_redelivered');
     signals.nudge('data-dispatch', { sequence, directive, messageId, pid: facts.pid, attempt });

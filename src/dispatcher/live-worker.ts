@@ -29,6 +29,8 @@ export class LiveWorker {
   live = true;
   /** Monotonic milliseconds since when it cannot be reached; `undefined` while it can. */
   downSince: number | undefined;
+  /** It was said that it cannot be reached. */
+  complained = false;
   /** Everything offered to it and not settled, by sequence. */
   readonly hands: Map<number, Job> = new Map();
   /** Those it accepted, oldest first. */

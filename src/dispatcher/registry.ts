@@ -39,10 +39,12 @@ export interface RegistryDeps {
   readonly onLeave: (worker: LiveWorker) => void;
 }
 
-/** docs/security.md, row 4: a directive is looked up, never used as a path; this is what a handler may look like. */
+/** Directives are looked up and never become paths; all the same, no handler may look like one. */
 const handlerForm = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 /** Milliseconds the holder of a handler has to show that it lives when another one asks for it. */
 const probe = 200;
+/** Milliseconds a registered worker may be unreachable before it is said. */
+const patience = 60_000;
 /** Handlers one spawned worker, or all workers started by hand together, may register. */
 const mostHandlers = 64;
 /** Milliseconds an accepted message may stay unanswered when no configuration says it. */
@@ -161,6 +163,7 @@ export class Registry {
     }
     if (connection !== worker.connection) return;
     worker.downSince = ready ? undefined : this.#deps.clock.monotonic();
+    worker.complained = false;
     if (ready && worker.live) this.#deps.onReady(worker);
   }
 
@@ -214,6 +217,18 @@ export class Registry {
   #tell(signal: 'worker-register' | 'worker-unregister', { facts }: LiveWorker): void {
     const { handler, pid, features, file } = facts;
     void this.#deps.signals.emit(signal, { handler, pid, features, file });
+  }
+
+  /** Says, once, who has registered and does not listen; its messages wait, for it may only ever want to speak. */
+  complain(): void {
+    const now = this.#deps.clock.monotonic();
+    for (const worker of this.#live.values()) {
+      const { downSince, complained, handler, caller } = worker;
+      if (complained || downSince === undefined || now - downSince < patience) continue;
+      worker.complained = true;
+      const sentence = 'registered and not listening at its address for a minute; its messages wait';
+      this.#deps.log.warn({ handler, worker: caller.title }, sentence);
+    }
   }
 
   /** Forgets a worker that left, once everything it had in hand was decided on. */

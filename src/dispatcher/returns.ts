@@ -77,7 +77,7 @@ export class Returns {
   }
 
   #keep(caller: Caller, data: Data, { handler, job, worker }: Sender, answer: Answer): void {
-    const { journal, signals, counters, settler, onFinish } = this.#deps;
+    const { journal, signals, counters, log, settler, onFinish } = this.#deps;
     const finished = job && !job.answering ? job : undefined;
     const receipt = journal.outbox.respond(responseOf(data, handler), finished?.doc.sequence);
     const { sequence } = receipt;
@@ -88,6 +88,7 @@ export class Returns {
     const kept = receipt.flushed.then(
       () => {
         counters.count('responses_returned');
+        log.debug({ message_id: data.responseTo, handler, sequence }, 'response stored');
         if (!waits) answer(undefined);
         worker?.answered();
         if (finished) {

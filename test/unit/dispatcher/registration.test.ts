@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:f
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { systemClock } from '../../../src/base/clock.ts';
+import { type Logger, silentLogger } from '../../../src/base/log.ts';
 import { Child } from '../../helpers/child.ts';
 import { tempDir } from '../../helpers/temp-dir.ts';
 import { testScope } from '../../helpers/test-scope.ts';
@@ -51,6 +52,18 @@ test('a worker that registers twice keeps what it has in hand, and is called whe
   const next = bench.hand();
   await bench.hears(`dispatch ${next} attempt 1`);
   expect(worker.taken).toHaveLength(2);
+});
+
+test('one that registers and does not listen is named once, after a minute', async () => {
+  const lines: unknown[] = [];
+  const log: Logger = { ...silentLogger, warn: (fields, sentence) => lines.push([fields, sentence]) };
+  const bench = await rig({ log });
+  bench.process(one);
+  await startWorker(await bench.prepare(one), { mute: true });
+  bench.clock.wind(59_000);
+  expect(lines).toEqual([]);
+  bench.clock.wind(120_000);
+  expect(lines).toEqual([[{ handler: 'echo', worker: one }, expect.stringContaining('not listening')]]);
 });
 
 test('one process may take several directives', async () => {
