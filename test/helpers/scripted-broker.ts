@@ -6,6 +6,7 @@
  * or a connection ends.
  */
 import { createServer, type Server, type Socket } from 'node:net';
+import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
 import {
   generate,
   type IConnectPacket,
@@ -107,7 +108,11 @@ export interface ScriptedBroker {
   close(): Promise<void>;
 }
 
-export async function startScriptedBroker(script: BrokerScript = {}): Promise<ScriptedBroker> {
+/** With `tls` the broker speaks TLS, on an `mqtts` URL. */
+export async function startScriptedBroker(
+  script: BrokerScript = {},
+  { tls }: { readonly tls?: TlsOptions } = {},
+): Promise<ScriptedBroker> {
   const connections: BrokerConnection[] = [];
   const sockets = new Set<Socket>();
   const watchers = new Set<() => void>();
@@ -115,7 +120,7 @@ export async function startScriptedBroker(script: BrokerScript = {}): Promise<Sc
     for (const watcher of [...watchers]) watcher();
   };
 
-  const server: Server = createServer((socket) => {
+  const accept = (socket: Socket): void => {
     sockets.add(socket);
     socket.setNoDelay(true);
     const connection = new BrokerConnection(socket);
@@ -133,7 +138,10 @@ export async function startScriptedBroker(script: BrokerScript = {}): Promise<Sc
       answer(script, connection, packet);
       changed();
     });
-  });
+  };
+  const server: Server = tls ? createTlsServer(tls, accept) : createServer(accept);
+  // A client that does not like the certificate is a test's business, not the broker's.
+  server.on('tlsClientError', () => {});
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('no port');
@@ -163,7 +171,7 @@ export async function startScriptedBroker(script: BrokerScript = {}): Promise<Sc
 
   return {
     port: address.port,
-    url: `mqtt://127.0.0.1:${address.port}`,
+    url: `${tls ? 'mqtts' : 'mqtt'}://127.0.0.1:${address.port}`,
     connections,
     script,
     until,
