@@ -6,7 +6,7 @@
  */
 import type { Clock } from '../base/clock.ts';
 import { within } from '../base/deadline.ts';
-import { reasonOf } from '../base/errors.ts';
+import { type ErrorCode, reasonOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Counters } from '../counters.ts';
 import type { DoneIds } from '../journal/journal.ts';
@@ -54,18 +54,27 @@ export class Commands {
       message.acknowledge();
       return;
     }
+    if (message.oversize !== undefined) {
+      counters.count('messages_oversize');
+      this.#refuse(message, 'YGG_MESSAGE_TOO_LARGE', `The packet has ${message.oversize} bytes.`);
+      return;
+    }
     let command: CommandMessage;
     try {
       command = parseCommand(message.payload);
     } catch (error) {
-      const { messageId } = peekMessage(message.payload);
-      counters.count(message.oversize === undefined ? 'commands_refused' : 'messages_oversize');
-      log.warn({ message_id: messageId, error: reasonOf(error) }, 'a command was refused');
-      message.acknowledge();
+      counters.count('commands_refused');
+      this.#refuse(message, 'YGG_MESSAGE_INVALID', reasonOf(error));
       return;
     }
     if (this.#isRepetition(message, command) || this.#isStale(message, command)) return;
     void this.#carryOut(message, command);
+  }
+
+  #refuse(message: Incoming, code: ErrorCode, reason: string): void {
+    const { messageId } = peekMessage(message.payload);
+    this.#deps.log.warn({ message_id: messageId, code, error: reason }, 'a command was refused');
+    message.acknowledge();
   }
 
   #isRepetition(message: Incoming, { messageId, command }: CommandMessage): boolean {

@@ -6,7 +6,7 @@
  * is no room for is left to the broker.
  */
 import type { Clock } from '../base/clock.ts';
-import { reasonOf } from '../base/errors.ts';
+import { type ErrorCode, reasonOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Counters } from '../counters.ts';
 import type { DeadReason, Journal, KnownId, NewRequest, Receipt } from '../journal/journal.ts';
@@ -77,7 +77,7 @@ export class Intake {
     try {
       data = parseData(message.payload);
     } catch (error) {
-      this.#refuse(message, reasonOf(error));
+      this.#refuse(message, 'YGG_MESSAGE_INVALID', reasonOf(error));
       return;
     }
     if (this.#isRepetition(message, data)) return;
@@ -99,7 +99,8 @@ export class Intake {
     counters.count('messages_oversize');
     const { messageId, directive } = peekMessage(message.payload);
     if (messageId === '' || !directivePattern.test(directive)) {
-      this.#refuse(message, `A packet of ${size} bytes is too large, and its id is not at its beginning.`);
+      const sentence = `A packet of ${size} bytes is too large, and its id is not at its beginning.`;
+      this.#refuse(message, 'YGG_MESSAGE_TOO_LARGE', sentence);
       return;
     }
     const request = requestOf({ messageId, directive, responseTo: '', metadata: null, content: nothing });
@@ -128,11 +129,11 @@ export class Intake {
     return true;
   }
 
-  #refuse(message: Incoming, reason: string): void {
+  #refuse(message: Incoming, code: ErrorCode, reason: string): void {
     const { counters, log } = this.#deps;
     const { messageId, directive } = peekMessage(message.payload);
     counters.count('messages_refused');
-    log.warn({ message_id: messageId, directive, error: reason }, 'a data message was refused');
+    log.warn({ message_id: messageId, directive, code, error: reason }, 'a data message was refused');
     message.acknowledge();
   }
 

@@ -88,7 +88,11 @@ describe('a data message', () => {
     await goesOn();
     const lines = await waitFor(() => host.yggd.logged(refusal).slice(before), { what: 'the log line' });
     expect(lines).toMatchObject([
-      { level: 'warn', error: expect.stringMatching(/^The message is not usable: .+\.$/) },
+      {
+        level: 'warn',
+        code: 'YGG_MESSAGE_INVALID',
+        error: expect.stringMatching(/^The message is not usable: .+\.$/),
+      },
     ]);
     expect(host.server.data.length - published).toBe(1);
   });
@@ -140,8 +144,9 @@ describe('a data message', () => {
   test('that is oversize and does not begin with its id is refused', async () => {
     await host.server.publish('data/in', `{"content":"${'x'.repeat(3 * 1024 * 1024)}","message_id":"late"}`);
     await goesOn();
-    const lines = host.yggd.logged({ msg: 'a data message was refused' });
-    expect(lines.at(-1)?.['error']).toMatch(
+    const lines = host.yggd.logged({ msg: 'a data message was refused', code: 'YGG_MESSAGE_TOO_LARGE' });
+    expect(lines).toHaveLength(1);
+    expect(lines[0]?.['error']).toMatch(
       /^A packet of 31\d+ bytes is too large, and its id is not at its beginning\.$/,
     );
   });
@@ -187,13 +192,14 @@ describe('a command', () => {
       command({ message_id: 'big', content: { command: 'ping', arguments: { a: 'x'.repeat(3 << 20) } } }),
       'big',
     ],
-  ])('%s is refused, and the next one is carried out', async (_, payload, id = '') => {
+  ])('%s is refused, and the next one is carried out', async (what, payload, id = '') => {
     const refusal = { msg: 'a command was refused', message_id: id };
     const before = host.yggd.logged(refusal).length;
     await host.server.publish('control/in', payload);
     await host.server.answer(await host.server.command('ping'));
     const lines = await waitFor(() => host.yggd.logged(refusal).slice(before), { what: 'the log line' });
-    expect(lines).toMatchObject([{ level: 'warn' }]);
+    const code = what === 'oversize' ? 'YGG_MESSAGE_TOO_LARGE' : 'YGG_MESSAGE_INVALID';
+    expect(lines).toMatchObject([{ level: 'warn', code }]);
   });
 
   test.each<[what: string, name: string, args: unknown, sentence: string]>([
