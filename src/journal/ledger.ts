@@ -11,9 +11,9 @@
  */
 import type { Clock, Timer } from '../base/clock.ts';
 import { YggError } from '../base/errors.ts';
+import { type DamagedEntry, damagedLimit, damagedTable, metaTable } from './ledger-own-tables.ts';
 import { LedgerTable, type TableFormat, type TableHost } from './ledger-table.ts';
 import { Outcome } from './outcome.ts';
-import { sealContent, sealFields, unsealContent, unsealFields } from './record.ts';
 import type { Key, Store, Write, Written } from './store.ts';
 
 export type Trouble = 'full' | 'failing' | 'slow';
@@ -32,9 +32,6 @@ const slowAfter = 2_000;
 /** Milliseconds between tries of a transaction that failed. */
 const firstRetry = 100;
 const lastRetry = 4_000;
-/** How many damaged records are kept for somebody to look at. */
-const damagedLimit = 1_000;
-
 type Transacted = Pick<LedgerTable<never, never>, 'send' | 'committed' | 'undo'>;
 
 interface Batch {
@@ -50,30 +47,6 @@ interface Batch {
   readonly earlier: Outcome[];
 }
 
-const sequenceTable: TableFormat<string, number> = {
-  name: 'meta',
-  encode: (value) => sealFields([value]),
-  decode: (_key, record) => unsealFields(record).number(),
-  keep: Infinity,
-};
-
-interface DamagedEntry {
-  readonly table: string;
-  readonly key: string;
-  readonly reason: string;
-  readonly record: Uint8Array;
-}
-
-const damagedTable: TableFormat<number, DamagedEntry> = {
-  name: 'damaged',
-  encode: ({ table, key, reason, record }) => sealContent([table, key, reason], record),
-  decode(_key, bytes) {
-    const { fields, content: record } = unsealContent(bytes);
-    return { table: fields.text(), key: fields.text(), reason: fields.text(), record };
-  },
-  keep: 0,
-};
-
 export class Ledger implements TableHost {
   readonly store: Store;
   readonly #deps: LedgerDeps;
@@ -88,18 +61,20 @@ export class Ledger implements TableHost {
   /** Set if and only if something may become slow. */
   #watch: Timer | undefined;
   #sentAt = 0;
+  #closed = false;
   #trouble: Trouble | undefined;
   #refusal: Outcome | undefined;
   #sequence = 0;
-  /** Committed and not yet flushed. */
+  /** Transactions that are committed and not yet flushed, and when the first of them was sent. */
   #unflushed = 0;
+  #unflushedSince = 0;
   #flushWaiters: Array<() => void> = [];
   #housekeeping: () => void = () => {};
 
   constructor(deps: LedgerDeps) {
     this.#deps = deps;
     this.store = deps.store;
-    this.#meta = this.table(sequenceTable, '', '\uffff');
+    this.#meta = this.table(metaTable, '', '\uffff');
     this.#damaged = this.table(damagedTable);
     this.#sequence = this.#meta.get('sequence') ?? 0;
   }
@@ -181,6 +156,7 @@ export class Ledger implements TableHost {
 
   /** Stops trying. What is not committed by now is lost, as in a crash. */
   close(): void {
+    this.#closed = true;
     this.#retry?.cancel();
     this.#watch?.cancel();
     this.#refusal ??= Outcome.refused(new YggError('YGG_CLOSED', 'The journal is closed.'));
@@ -205,7 +181,7 @@ export class Ledger implements TableHost {
   }
 
   #send(): void {
-    if (this.#underWay || this.#retry || !this.#gathering) return;
+    if (this.#underWay || this.#retry || this.#closed || !this.#gathering) return;
     this.#housekeeping();
     const batch = this.#gathering;
     // A batch without writes is sent too while there is trouble: it finds out whether the disk is well again.
@@ -229,11 +205,11 @@ export class Ledger implements TableHost {
     for (const table of this.#tables) table.committed();
     this.#underWay = undefined;
     this.#retryDelay = firstRetry;
-    if (this.#trouble) this.#setTrouble(undefined, '');
     const outcomes = [batch.outcome, ...batch.earlier];
     if (batch.adds) outcomes.push(batch.adds);
     for (const outcome of outcomes) outcome.commit();
     for (const callback of batch.afterwards) callback();
+    if (this.#unflushed === 0) this.#unflushedSince = this.#sentAt;
     this.#unflushed += 1;
     void flushed.then(() => this.#onFlushed(outcomes));
     if (this.#gathering) this.#deps.defer(() => this.#send());
@@ -241,6 +217,7 @@ export class Ledger implements TableHost {
 
   #onFlushed(outcomes: readonly Outcome[]): void {
     this.#unflushed -= 1;
+    if (this.#trouble && this.#unflushed === 0 && !this.#retry) this.#setTrouble(undefined, '');
     for (const outcome of outcomes) outcome.flush();
     if (this.#quiet) for (const done of this.#flushWaiters.splice(0)) done();
   }
@@ -248,6 +225,7 @@ export class Ledger implements TableHost {
   #onFailed(batch: Batch, error: unknown): void {
     const failure =
       error instanceof YggError ? error : new YggError('YGG_JOURNAL_IO', String(error), { cause: error });
+    if (this.#closed) return;
     const behind = this.#gathering;
     for (const table of this.#tables) table.undo();
     this.#underWay = undefined;
@@ -273,9 +251,9 @@ export class Ledger implements TableHost {
   /** One timer looks after all transactions, so that each costs nothing. */
   readonly #onWatch = (): void => {
     this.#watch = undefined;
-    if (!this.#underWay) return;
-    const waited = this.#deps.clock.monotonic() - this.#sentAt;
-    if (waited >= slowAfter && !this.#trouble) {
+    if (this.#closed || (!this.#underWay && this.#unflushed === 0)) return;
+    const since = this.#unflushed > 0 ? this.#unflushedSince : this.#sentAt;
+    if (this.#deps.clock.monotonic() - since >= slowAfter && !this.#trouble) {
       const reason = `A write has been under way for more than ${slowAfter} ms.`;
       this.#setTrouble('slow', reason, new YggError('YGG_JOURNAL_IO', `The disk is slow: ${reason}`));
     }

@@ -13,6 +13,7 @@
  *   tallies    what is in there, so that nothing has to be counted at a start
  */
 import type { DeadReason, Redelivery, RequestRow, RequestState, ResponseRow } from './journal.ts';
+import { damagedTable, metaTable } from './ledger-own-tables.ts';
 import type { TableFormat } from './ledger-table.ts';
 import { type Fields, sealContent, sealFields, unsealContent, unsealFields } from './record.ts';
 import type {
@@ -257,23 +258,21 @@ export const talliesTable: TableFormat<string, Tally> = {
   keep: Infinity,
 };
 
-/** What a new kind of table adds its name to. `meta` and `damaged` are the ledger's. */
+/** What a new table adds its name to. */
 export const tableNames: readonly string[] = [
-  'meta',
-  'damaged',
-  ...[
-    requestsTable,
-    workingTable,
-    waitingTable,
-    cancelsTable,
-    responsesTable,
-    reportsTable,
-    unreportedTable,
-    bodiesTable,
-    idsTable,
-    doneTable,
-    deadTable,
-    filesTable,
-    talliesTable,
-  ].map(({ name }) => name),
-];
+  metaTable,
+  damagedTable,
+  requestsTable,
+  workingTable,
+  waitingTable,
+  cancelsTable,
+  responsesTable,
+  reportsTable,
+  unreportedTable,
+  bodiesTable,
+  idsTable,
+  doneTable,
+  deadTable,
+  filesTable,
+  talliesTable,
+].map(({ name }) => name);

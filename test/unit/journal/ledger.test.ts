@@ -212,6 +212,19 @@ describe('a slow disk', () => {
     expect(journal.inbox.waiting('echo', 10)).toHaveLength(2);
   });
 
+  test('is also one that commits and does not flush, until it does', async () => {
+    const { journal, store, settle, clock, troubles } = openOnMemory();
+    store.heldFlushes = true;
+    await journal.inbox.receive(request()).committed;
+    clock.wind(1_000);
+    await journal.inbox.receive(request()).committed;
+    clock.wind(3_000);
+    expect(journal.trouble).toBe('slow');
+    store.release();
+    await settle();
+    expect(troubles).toEqual(['slow', undefined]);
+  });
+
   test('is not one that takes a second each time', async () => {
     const { journal, store, clock, troubles } = openOnMemory();
     for (let write = 0; write < 5; write++) {
@@ -263,10 +276,17 @@ describe('close', () => {
     expect(closings).toEqual([false]);
   });
 
-  test('leaves no timer behind', async () => {
-    const { journal, clock } = openOnMemory();
+  test.each([undefined, 'failing'] as const)('leaves no timer behind (the disk: %s)', async (fault) => {
+    const { journal, store, clock } = openOnMemory();
     await journal.inbox.receive(request()).flushed;
-    await journal.close();
+    store.fault = fault;
+    journal.done.add('before');
+    await new Promise(setImmediate);
+    const closed = journal.close();
+    if (fault) clock.wind(3_000);
+    await closed;
+    journal.done.add('after');
+    await new Promise(setImmediate);
     expect(clock.waits).toEqual([]);
   });
 });
