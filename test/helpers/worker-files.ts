@@ -48,6 +48,8 @@ export type Behaviour =
   | 'answer-and-exit'
   | 'invalid-bytes'
   | 'bad-headers'
+  | 'answer-content'
+  | 'answer-early'
   | 'numbered';
 
 export interface NodeWorkerOptions extends WorkerOptions {
