@@ -27,8 +27,8 @@ export interface PublishingDeps {
 /** PUBLISH packets in flight, MQTT's receive maximum or less; the last places are for control/out. */
 const window = 16;
 const dataWindow = window - 2;
-/** Payload bytes of data in flight, but for a message that is larger by itself. */
-const dataWindowBytes = 4 * 1024 * 1024;
+/** Payload bytes of data in flight, but for a message that is larger by itself; each is held several times over. */
+const dataWindowBytes = 1024 * 1024;
 /** Closes after which a message is sent alone. */
 const suspectAfter = 3;
 /** Status and events that wait for a place. */

@@ -22,6 +22,8 @@ const keptBytes = 2 + maxTopicLength + 2 + keptPayload;
 /** Bytes of the largest packet of any other type. */
 const maxOther = 64 * 1024;
 const publishType = 3;
+/** Bytes from which a piece is not copied to be written together with others. */
+const largePiece = 16 * 1024;
 const nothing = Buffer.alloc(0);
 
 /** The fixed header of a packet (MQTT 3.1.1, 2.2). */
@@ -99,9 +101,15 @@ export class PacketFilter extends Duplex {
   #writeOut(): void {
     clearImmediate(this.#flush);
     this.#flush = undefined;
-    if (this.#outgoing.length === 0) return;
-    this.#socket.write(Buffer.concat(this.#outgoing));
+    const pieces = this.#outgoing;
     this.#outgoing = [];
+    if (pieces.some((piece) => piece.length > largePiece)) {
+      this.#socket.cork();
+      for (const piece of pieces) this.#socket.write(piece);
+      this.#socket.uncork();
+    } else if (pieces.length > 0) {
+      this.#socket.write(Buffer.concat(pieces));
+    }
   }
 
   #read(chunk: Buffer): void {
