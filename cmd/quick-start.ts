@@ -2,7 +2,7 @@
  * The quick start, which `npm start` runs: the daemon with a broker of its own and the echo worker, in a private
  * folder, until Ctrl-C.
  */
-import './heap.ts';
+
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { systemClock } from '../src/base/clock.ts';
@@ -18,6 +18,7 @@ import { installEchoWorker } from '../src/quick-start/echo-worker.ts';
 import { openPrivateFolder, type PrivateFolder } from '../src/quick-start/private-folder.ts';
 import { endWith, reportCrashes } from './ending.ts';
 import { processEnvironment, wantsColour } from './environment.ts';
+import { setHeapForWork } from './heap.ts';
 import { packageRoot } from './package.ts';
 import { runService } from './service.ts';
 
@@ -58,6 +59,7 @@ async function main(): Promise<number> {
         const settled = settling(prepared);
         await prepared.run();
         await settled;
+        setHeapForWork();
         folder.announce();
         process.stdout.write(greeting(prepared, folder));
       },

@@ -1,7 +1,7 @@
 /**
  * yggd: the host daemon. Reads the command line and the configuration, runs the daemon, ends with a status.
  */
-import './heap.ts';
+
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { CommanderError } from 'commander';
@@ -15,6 +15,7 @@ import { createNotifier } from '../src/host/notify.ts';
 import { packageVersion } from '../src/package-version.ts';
 import { endWith, reportCrashes } from './ending.ts';
 import { processEnvironment, suitableLogFormat, wantsColour } from './environment.ts';
+import { setHeapForWork } from './heap.ts';
 import { runService, type Service } from './service.ts';
 
 async function main(words: readonly string[]): Promise<number> {
@@ -72,6 +73,7 @@ function serviceOf(daemon: Promise<Daemon>): Service {
     async start() {
       prepared = await (await daemon).prepare();
       await prepared.run();
+      setHeapForWork();
     },
     stop: async () => (await daemon).stop(),
     force: async () => (await daemon).force(),

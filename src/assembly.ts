@@ -73,9 +73,9 @@ export async function assemble(settings: AssemblySettings): Promise<Assembly> {
 
 async function build(settings: AssemblySettings, held: Holdings): Promise<Assembly> {
   const { options, environment, version, log, clock, random } = settings;
-  for (const directory of [options.stateDir, options.runtimeDir]) {
+  for (const directory of new Set([options.stateDir, options.runtimeDir])) {
     ensurePrivateDirectory(directory);
-    const claim = claimDirectory(directory, { pid: process.pid, uuid: randomUUID });
+    const claim = claimDirectory(directory);
     held.add(directory, () => claim.release());
   }
   const counters = createCounters();
