@@ -194,6 +194,10 @@ export class MqttConnection {
 
   #onPublish(packet: IPublishPacket, done: (error?: Error) => void): void {
     const { receiver } = this.#deps;
+    if (this.#state === 'closed') {
+      done(deferred);
+      return;
+    }
     const oversize = this.#filter.takeOversize(this.#publishes);
     this.#publishes += 1;
     const payload = typeof packet.payload === 'string' ? Buffer.from(packet.payload) : packet.payload;
@@ -253,7 +257,7 @@ export class MqttConnection {
     const lost = this.#lost();
     for (const flight of this.#flights) flight.fail(lost);
     this.#flights.clear();
-    this.#client.end(true);
+    // The client is left as it is: its `end` throws away what packets that are parsed already still need.
     if (wasOpen)
       this.#deps.receiver.onClose(this.#fault?.code === 'YGG_BROKER_PROTOCOL' ? this.#fault : lost);
   }

@@ -84,6 +84,12 @@ export class BrokerConnection {
     this.#socket.destroy();
   }
 
+  /** Sends half of a PUBLISH with this payload, and cuts the connection. */
+  cutInside(payload: string): void {
+    const bytes = generate({ cmd: 'publish', topic: 'cut', payload, qos: 0, retain: false, dup: false });
+    this.#socket.end(bytes.subarray(0, bytes.length / 2));
+  }
+
   /** Ends the connection with a TCP reset. */
   reset(): void {
     this.#socket.resetAndDestroy();

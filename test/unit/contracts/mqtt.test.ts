@@ -201,6 +201,49 @@ describe('MQTT.js', () => {
     expect(client.stream.destroyed).toBe(false);
   });
 
+  test('handles packets it has parsed although the connection is closed, and survives it only without end', async () => {
+    const seen: string[] = [];
+    const { broker, client } = await create((packet, done) => {
+      seen.push(packet.payload.toString());
+      if (seen.length === 1) client.stream.destroy();
+      // The rest of the same read is handled after the close.
+      setImmediate(() => done(refused));
+    });
+    let published = false;
+    const connection = await broker.connection(0);
+    await broker.until('connected', () => client.connected);
+    broker.script.publish = () => 'silent';
+    client.publish('t', 'ours', { qos: 1 }, () => {
+      published = true;
+    });
+    await broker.until('the publish', () => connection.publishes.length === 1);
+    connection.raw(
+      Buffer.concat([
+        generate({
+          cmd: 'publish',
+          topic: 't',
+          payload: 'a',
+          qos: 1,
+          messageId: 1,
+          dup: false,
+          retain: false,
+        }),
+        generate({ cmd: 'puback', messageId: connection.publishes[0]?.messageId ?? 0 }),
+        generate({
+          cmd: 'publish',
+          topic: 't',
+          payload: 'b',
+          qos: 1,
+          messageId: 2,
+          dup: false,
+          retain: false,
+        }),
+      ]),
+    );
+    await broker.until('all of it', () => seen.length === 2);
+    expect(published).toBe(true);
+  });
+
   test('acknowledges by itself, at once, what is not refused to it', async () => {
     const { broker } = await create((_packet, done) => done());
     const connection = await broker.connection(0);
