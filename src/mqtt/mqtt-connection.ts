@@ -98,6 +98,8 @@ export class MqttConnection {
       will: { topic: topics.controlOut, payload: Buffer.from(deps.will), qos: 1, retain: false },
       ...(address.username !== undefined && { username: address.username }),
       ...(address.password !== undefined && { password: address.password }),
+      // A cache of all numbers up to 65,535 as buffers would take twelve megabytes.
+      writeCache: false,
       // The library formats every payload for its debug log otherwise.
       log: () => {},
     });
