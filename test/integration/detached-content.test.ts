@@ -1,4 +1,7 @@
-/** Content that lives elsewhere: fetched before a worker gets the message, posted when it answers to a URL. */
+/**
+ * Content that lives elsewhere: fetched before a worker gets the message, posted when it answers to a URL. What servers
+ * may do wrong is in `bad-input-http.test.ts`.
+ */
 import { expect, test } from 'vitest';
 import { type Host, startHost } from '../helpers/host.ts';
 import { type ContentServer, reply, startContentServer } from '../helpers/http-content.ts';
@@ -62,13 +65,6 @@ test('the same message again does not fetch again', async () => {
   expect(content.calls).toHaveLength(1);
 });
 
-test('204 is empty content', async () => {
-  const { server, content, book } = await startDetached(testScope());
-  content.on('/empty', reply(204));
-  await server.answer(await server.send({ directive: 'detached', content: `${content.origin}/empty` }));
-  expect(await handed(book)).toBe('');
-});
-
 test('503 is tried again', async () => {
   const { server, content, book } = await startDetached(testScope());
   let calls = 0;
@@ -83,32 +79,6 @@ test('503 is tried again', async () => {
   expect(await handed(book)).toBe('at last');
 });
 
-test.each([
-  ['a redirect', reply(302, '', { location: 'http://127.0.0.1:1/' })],
-  ['403', reply(403, 'no')],
-  ['404', reply(404, 'nothing')],
-])('%s is a dead letter with its reason, and the worker never sees it', async (_, answer) => {
-  const host = await startDetached(testScope(), {}, ['--http-retries', '0']);
-  host.content.on('/refused', answer);
-  const id = await host.server.send({ directive: 'detached', content: `${host.content.origin}/refused` });
-  expect(await reported(host, id)).toMatchObject({ status: 'failed', reason: 'content-failed' });
-  expect(host.book.events('message')).toEqual([]);
-});
-
-test('content without end stops at max-content-size', async () => {
-  const host = await startDetached(testScope(), {}, ['--max-content-size', '64KiB', '--http-retries', '0']);
-  host.content.on('/endless', (_, response) => {
-    response.writeHead(200);
-    const pour = (): void => {
-      while (!response.destroyed && response.write(Buffer.alloc(16 * 1024))) {}
-      response.once('drain', pour);
-    };
-    pour();
-  });
-  const id = await host.server.send({ directive: 'detached', content: `${host.content.origin}/endless` });
-  expect(await reported(host, id)).toMatchObject({ reason: 'content-failed' });
-});
-
 test('plain http to a host that is not listed is refused without a connection', async () => {
   const scope = testScope();
   const other = await startContentServer(scope);
@@ -117,12 +87,6 @@ test('plain http to a host that is not listed is refused without a connection', 
   const id = await host.server.send({ directive: 'detached', content: `${other.origin}/secret` });
   expect(await reported(host, id)).toMatchObject({ status: 'failed', reason: 'content-failed' });
   expect(other.calls).toEqual([]);
-});
-
-test('content that is no URL is a dead letter', async () => {
-  const host = await startDetached(testScope());
-  const id = await host.server.send({ directive: 'detached', content: { not: 'a URL' } });
-  expect(await reported(host, id)).toMatchObject({ reason: 'content-failed' });
 });
 
 test('a slow download delays no other message', async () => {
