@@ -64,8 +64,10 @@ function placeOf(source: string, key: string, of: 'key' | 'value'): string {
   let begin = 0;
   for (const [index, line] of source.split('\n').entries()) {
     const match = named.exec(line);
-    if (match && isStatement(source.slice(0, begin), match[1]?.includes('[') ?? false)) {
-      const column = of === 'key' ? (match[1]?.length ?? 0) : match[0].length;
+    const isHeader = match?.[1]?.includes('[') ?? false;
+    if (match && isStatement(source.slice(0, begin), isHeader)) {
+      // The value of a table header is what comes in the next lines; its name stands for it.
+      const column = of === 'key' || isHeader ? (match[1]?.length ?? 0) : match[0].length;
       return `${index + 1}:${column + 1}`;
     }
     begin += line.length + 1;
