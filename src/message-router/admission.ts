@@ -5,6 +5,7 @@
  * whatever the others hold. Rows are read from the journal as slots come free, never kept here. Cancels run in a lane
  * of their own and take no slot.
  */
+import { reasonOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Counters } from '../counters.ts';
 import type { Datastore, Worker } from '../datastore.ts';
@@ -91,20 +92,24 @@ export class Admission {
     const { sequence } = receipt;
     if (direct) this.#occupy(lane, sequence, content.length);
     else lane.uncommitted.add(sequence);
-    receipt.committed.then(
-      () => {
-        lane.uncommitted.delete(sequence);
-        if (direct) this.#enterOffered(sequence, request);
-        else if (request.cancel) this.#onCancelWaiting(lane);
-        else this.fill(directive);
-        this.#tidy(lane);
-      },
-      () => {
-        lane.uncommitted.delete(sequence);
-        this.#vacate(sequence);
-        this.#tidy(lane);
-      },
-    );
+    receipt.committed
+      .then(
+        () => {
+          lane.uncommitted.delete(sequence);
+          if (direct) this.#enterOffered(sequence, request);
+          else if (request.cancel) this.#onCancelWaiting(lane);
+          else this.fill(directive);
+        },
+        () => {
+          lane.uncommitted.delete(sequence);
+          this.#vacate(sequence);
+        },
+      )
+      .finally(() => this.#tidy(lane))
+      .catch((error: unknown) => {
+        const fields = { message_id: request.messageId, directive, error: reasonOf(error) };
+        this.#deps.log.error(fields, 'a message could not be admitted');
+      });
     return receipt;
   }
 
@@ -159,6 +164,13 @@ export class Admission {
   onRegister(directive: string): void {
     restart(this.#lane(directive));
     this.fill(directive);
+  }
+
+  /** What was read ahead for the worker may be given up before the next one comes. */
+  onUnregister(directive: string): void {
+    const lane = this.#lane(directive);
+    restart(lane);
+    this.#tidy(lane);
   }
 
   /** The oldest that waits and is known to be on disk; it stays the next until it is taken out of `ahead`. */

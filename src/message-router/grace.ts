@@ -2,7 +2,8 @@
  * How long a request waits for a worker before it is given up as `no-worker`.
  *
  * Owns one index of when the oldest request of each directive without a worker is due, and one timer for the earliest.
- * The grace runs from the latest of arrival, daemon start, and the moment the directive lost its worker.
+ * The grace runs from the latest of arrival, daemon start, and the moment the directive lost its worker. The wall clock
+ * of a host may jump when it is set at boot, so no message is taken to be older than this daemon.
  */
 import type { Clock, Timer } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
@@ -29,16 +30,17 @@ const maxLost = 1_024;
 
 export class Grace {
   readonly #deps: GraceDeps;
+  /** Monotonic, as all times here. */
   readonly #startedAt: number;
   readonly #lostAt = new Map<string, number>();
-  /** When the oldest request of a directive is due, in milliseconds since the epoch. */
+  /** When the oldest request of a directive is due. */
   readonly #due = new Map<string, number>();
   #timer: { readonly at: number; readonly timer: Timer } | undefined;
   #closed = false;
 
   constructor(deps: GraceDeps) {
     this.#deps = deps;
-    this.#startedAt = deps.clock.now();
+    this.#startedAt = deps.clock.monotonic();
   }
 
   /** Something waits for a directive without a worker. */
@@ -56,7 +58,7 @@ export class Grace {
   }
 
   onUnregister(directive: string): void {
-    this.#lostAt.set(directive, this.#deps.clock.now());
+    this.#lostAt.set(directive, this.#deps.clock.monotonic());
     for (const forgotten of this.#lostAt.keys()) {
       if (this.#lostAt.size <= maxLost) break;
       this.#lostAt.delete(forgotten);
@@ -78,8 +80,10 @@ export class Grace {
   }
 
   #dueOf({ directive, receivedAt }: RequestRow): number {
-    const from = Math.max(receivedAt, this.#startedAt, this.#lostAt.get(directive) ?? 0);
-    return from + this.#deps.grace;
+    const { clock, grace } = this.#deps;
+    const now = clock.monotonic();
+    const arrived = now - Math.max(0, clock.now() - receivedAt);
+    return Math.max(arrived, this.#startedAt, this.#lostAt.get(directive) ?? 0) + grace;
   }
 
   #schedule(): void {
@@ -89,13 +93,13 @@ export class Grace {
     this.#timer?.timer.cancel();
     this.#timer = undefined;
     if (at === Number.POSITIVE_INFINITY) return;
-    const wait = Math.max(0, at - this.#deps.clock.now());
+    const wait = Math.max(0, at - this.#deps.clock.monotonic());
     this.#timer = { at, timer: this.#deps.clock.after(wait, () => void this.#onTimer()) };
   }
 
   async #onTimer(): Promise<void> {
     this.#timer = undefined;
-    const now = this.#deps.clock.now();
+    const now = this.#deps.clock.monotonic();
     for (const [directive, due] of [...this.#due]) {
       if (due > now) continue;
       await this.#expire(directive);
@@ -111,7 +115,7 @@ export class Grace {
     for (;;) {
       if (this.#closed || workers.get(directive)) return;
       const rows = [...inbox.waiting(directive, page), ...inbox.cancels(directive, page)];
-      const expired = rows.filter((row) => this.#dueOf(row) <= clock.now());
+      const expired = rows.filter((row) => this.#dueOf(row) <= clock.monotonic());
       let written: Promise<void> | undefined;
       for (const row of expired) written = this.#bury(row);
       if (!written) return;

@@ -201,6 +201,7 @@ class Router implements MessageRouter {
       this.#status.changed();
     });
     signals.on('worker-unregister', this.name, ({ handler }) => {
+      this.#admission.onUnregister(handler);
       this.#grace.onUnregister(handler);
       this.#status.changed();
     });

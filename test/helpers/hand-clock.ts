@@ -10,13 +10,15 @@ interface Alarm {
 export class HandClock implements Clock {
   readonly #alarms = new Set<Alarm>();
   #time: number;
+  /** How far the wall clock was set away from the time that passes. */
+  #stepped = 0;
 
   constructor(start: number = Date.UTC(2026, 0, 1)) {
     this.#time = start;
   }
 
   now(): number {
-    return this.#time;
+    return this.#time + this.#stepped;
   }
 
   monotonic(): number {
@@ -29,6 +31,11 @@ export class HandClock implements Clock {
 
   every(interval: number, callback: () => void): Timer {
     return this.#set({ due: this.#time + interval, interval, callback });
+  }
+
+  /** Sets the wall clock, as an operator or NTP does; timers do not notice. */
+  setWall(time: number): void {
+    this.#stepped = time - this.#time;
   }
 
   /** Milliseconds until each timer, soonest first. */

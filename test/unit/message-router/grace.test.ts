@@ -104,6 +104,19 @@ describe('grace', () => {
     expect(rig.journal.dead.count).toBe(1);
   });
 
+  test('no message is older than the daemon, whatever the wall clock does', async () => {
+    const { rig, clock, receive } = await create();
+    clock.setWall(0);
+    const id = await receive();
+    clock.setWall(Date.UTC(2026, 0, 1));
+    clock.wind(grace - 1);
+    await turn();
+    expect(rig.journal.inbox.find(id)?.state).toBe('waiting');
+    clock.wind(1);
+    await turn();
+    expect(rig.journal.inbox.find(id)?.state).toBe('dead-unoffered');
+  });
+
   test('gives up any number, and of each directive only what is due', async () => {
     const { rig, clock, receive } = await create();
     for (let index = 0; index < 150; index += 1) await receive('many');
