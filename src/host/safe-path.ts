@@ -6,7 +6,7 @@
  */
 import { chmodSync, lstatSync, mkdirSync, readdirSync, readlinkSync, type Stats } from 'node:fs';
 import path from 'node:path';
-import { YggError } from '../base/errors.ts';
+import { reasonOf, YggError } from '../base/errors.ts';
 import { isPrivateGroup } from './private-group.ts';
 
 export interface SafePathOptions {
@@ -41,10 +41,20 @@ export function checkSafePath(target: string, options: SafePathOptions = {}): vo
  * Makes sure that `directory` is there, 0700, ours, and no link, with parents nobody can replace.
  *
  * An empty one of ours that others may only read is closed to them; any other is refused with `YGG_UNSAFE_PATH`,
- * because it may be in use for something else.
+ * because it may be in use for something else. `YGG_CONFIG_FILE` when the file system refuses.
  */
 export function ensurePrivateDirectory(directory: string, options: SafePathOptions = {}): void {
   const target = path.resolve(directory);
+  try {
+    makePrivate(target, options);
+  } catch (cause) {
+    if (cause instanceof YggError) throw cause;
+    const sentence = `${target} cannot be made or used: ${reasonOf(cause)}; name another directory.`;
+    throw new YggError('YGG_CONFIG_FILE', sentence, { cause });
+  }
+}
+
+function makePrivate(target: string, options: SafePathOptions): void {
   const made = mkdirSafely(target, options);
   const stats = lstatSync(target);
   if (stats.isSymbolicLink()) throw unsafe(`${target} is a symbolic link; name the directory itself.`);
@@ -65,13 +75,30 @@ export function ensurePrivateDirectory(directory: string, options: SafePathOptio
   checkSafePath(target, options);
 }
 
-/** Says whether it made the directory. Nothing is made below a parent that is not safe. */
+/**
+ * Says whether it made the directory. Nothing is made below a parent that is not safe. The parts are made one by one:
+ * where nothing can be made, as in /proc, Node's `recursive` tries for ever.
+ */
 function mkdirSafely(target: string, options: SafePathOptions): boolean {
-  if (lstatSync(target, { throwIfNoEntry: false })) return false;
-  let parent = path.dirname(target);
-  while (lstatSync(parent, { throwIfNoEntry: false }) === undefined) parent = path.dirname(parent);
+  const missing: string[] = [];
+  let parent = target;
+  for (; lstatSync(parent, { throwIfNoEntry: false }) === undefined; parent = path.dirname(parent)) {
+    missing.unshift(parent);
+  }
+  if (missing.length === 0) return false;
   walk(parent, options, 'parent');
-  return mkdirSync(target, { recursive: true, mode: 0o700 }) !== undefined;
+  return missing.map(mkdirOnce).at(-1) ?? false;
+}
+
+/** Says whether it was this process that made it. */
+function mkdirOnce(directory: string): boolean {
+  try {
+    mkdirSync(directory, { mode: 0o700 });
+    return true;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
+    throw error;
+  }
 }
 
 /** Goes the way the kernel goes, link by link, and checks each part. `role` is what the last part is to be. */

@@ -156,6 +156,17 @@ describe('ensurePrivateDirectory', () => {
     expect(() => statSync(path.join(open, 'mine'))).toThrow(/ENOENT/);
   });
 
+  test('ends where none can be made, with what to do', () => {
+    expect(() => ensurePrivateDirectory('/proc/yggd/state', options)).toThrow(
+      expect.objectContaining({
+        code: 'YGG_CONFIG_FILE',
+        message: expect.stringMatching(
+          /^\/proc\/yggd\/state cannot be made or used: ENOENT.*; name another directory\.$/,
+        ),
+      }),
+    );
+  });
+
   test('closes an empty one that others may only read', () => {
     const target = made('readable', 0o755);
     ensurePrivateDirectory(target, options);
