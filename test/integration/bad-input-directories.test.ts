@@ -1,113 +1,211 @@
-/** Directories, a second daemon, configurations with mistakes: refused with a sentence and an exit status. */
-import { chmodSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
+/**
+ * Directories that cannot be trusted or used, that belong to another daemon, or that hold what nobody can read
+ * (docs/bad-input.md): refused with a code and a sentence, or set aside.
+ */
+import { chmodSync, mkdirSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { expect, test } from 'vitest';
-import { Child } from '../helpers/child.ts';
+import { describe, expect, test } from 'vitest';
 import { startHost } from '../helpers/host.ts';
-import { startMosquitto } from '../helpers/mosquitto.ts';
-import { tempDir } from '../helpers/temp-dir.ts';
+import { freePort } from '../helpers/loopback.ts';
+import type { Scope } from '../helpers/scope.ts';
 import { testScope } from '../helpers/test-scope.ts';
-import { createHome, startYggd } from '../helpers/yggd.ts';
+import { echoWorker } from '../helpers/worker-files.ts';
+import { createHome, type Home, type LogLine, startYggd } from '../helpers/yggd.ts';
 
-const program = path.resolve(import.meta.dirname, '../../dist/cmd/yggd.js');
+/** Starts a daemon that has to end by itself; its last line. */
+async function refusal(
+  scope: Scope,
+  home: Home,
+  flags: readonly string[] = [],
+): Promise<{ readonly status: number | null; readonly line: LogLine | undefined }> {
+  // Nobody answers there: what is refused is refused before a broker is looked for.
+  const yggd = startYggd(scope, { home, brokers: [`tcp://127.0.0.1:${await freePort()}`], flags });
+  const { code } = await yggd.ended();
+  expect(yggd.logged({ msg: 'yggd ends' })).toHaveLength(1);
+  return { status: code, line: yggd.log.at(-1) };
+}
 
 test('runtime and state directory are made 0700', async () => {
   const { home } = await startHost(testScope(), { handlers: [] });
   for (const folder of [home.runtimeDir, home.stateDir]) expect(statSync(folder).mode & 0o777).toBe(0o700);
 });
 
-test('a runtime directory that others may write is refused, with the path and the chmod', async () => {
-  const scope = testScope();
-  const broker = await startMosquitto(scope);
-  const home = createHome(scope);
-  mkdirSync(home.runtimeDir);
-  chmodSync(home.runtimeDir, 0o777);
-  const yggd = startYggd(scope, { home, brokers: [broker.url] });
-  expect((await yggd.ended()).code).toBe(78);
-  expect(yggd.output).toContain(home.runtimeDir);
-  expect(yggd.output).toMatch(/chmod/);
+describe('a directory', () => {
+  type Spoil = (home: Home) => readonly string[] | undefined;
+
+  test.each<[what: string, spoil: Spoil, code: string, said: RegExp]>([
+    [
+      'that others may write',
+      ({ runtimeDir }) => {
+        mkdirSync(runtimeDir);
+        chmodSync(runtimeDir, 0o777);
+        return undefined;
+      },
+      'YGG_UNSAFE_PATH',
+      /run is open to other users \(mode 0777\); run: chmod 700 .*run$/,
+    ],
+    [
+      'that others may read, with something in it',
+      ({ stateDir }) => {
+        mkdirSync(stateDir, { mode: 0o755 });
+        writeFileSync(path.join(stateDir, 'kept'), '');
+        return undefined;
+      },
+      'YGG_UNSAFE_PATH',
+      /state is open to other users \(mode 0755\); run: chmod 700 .*state$/,
+    ],
+    [
+      'below one that others may write',
+      ({ configDir }) => {
+        mkdirSync(path.join(configDir, 'open'));
+        chmodSync(path.join(configDir, 'open'), 0o777);
+        return ['--state-dir', path.join(configDir, 'open/state')];
+      },
+      'YGG_UNSAFE_PATH',
+      /open can be changed by everybody \(mode 0777\); run: chmod o-w .*open$/,
+    ],
+    [
+      'that is a link',
+      ({ configDir, stateDir }) => {
+        symlinkSync(configDir, stateDir);
+        return undefined;
+      },
+      'YGG_UNSAFE_PATH',
+      /state is a symbolic link/,
+    ],
+    [
+      'that is a file',
+      ({ stateDir }) => {
+        writeFileSync(stateDir, '');
+        return undefined;
+      },
+      'YGG_UNSAFE_PATH',
+      /state is not a directory/,
+    ],
+    [
+      'that cannot be made',
+      () => ['--state-dir', '/proc/yggd/state'],
+      'YGG_CONFIG_FILE',
+      /\/proc\/yggd\/state cannot be made or used: .*name another directory/,
+    ],
+    [
+      'too long for a socket',
+      ({ runtimeDir }) => ['--runtime-dir', path.join(runtimeDir, 'x'.repeat(100))],
+      'YGG_PATH_TOO_LONG',
+      /107: choose a shorter runtime-dir/,
+    ],
+    [
+      'with something else in the place of the socket',
+      ({ runtimeDir }) => {
+        mkdirSync(runtimeDir, { mode: 0o700 });
+        writeFileSync(path.join(runtimeDir, 'dispatcher.sock'), '');
+        return undefined;
+      },
+      'YGG_ALREADY_RUNNING',
+      /dispatcher\.sock is in the way and is no socket: remove it/,
+    ],
+    [
+      'with a client id that cannot be one',
+      ({ stateDir }) => {
+        mkdirSync(stateDir, { mode: 0o700 });
+        writeFileSync(path.join(stateDir, 'client-id'), 'a/b\n');
+        return ['--client-id', ''];
+      },
+      'YGG_CONFIG_FILE',
+      /client-id cannot be the client id, which is part of a topic: it contains "\/"/,
+    ],
+  ])('%s is refused with what to do', async (_, spoil, code, said) => {
+    const scope = testScope();
+    const home = createHome(scope, [echoWorker()]);
+    const { status, line } = await refusal(scope, home, spoil(home));
+    expect(home.processes()).toEqual([]);
+    expect(line).toMatchObject({ level: 'error', code, error: expect.stringMatching(said) });
+    expect(status).toBe(code === 'YGG_ALREADY_RUNNING' ? 75 : 78);
+  });
 });
 
-test('a runtime directory too long for a socket is refused before anything is started', async () => {
-  const scope = testScope();
-  const home = createHome(scope);
-  const long = path.join(home.runtimeDir, 'x'.repeat(100));
-  const yggd = new Child(scope, process.execPath, [
-    program,
-    ...['--worker-dir', home.workerDir, '--config-dir', home.configDir],
-    ...['--runtime-dir', long, '--state-dir', home.stateDir, '--protocol', 'none'],
-  ]);
-  expect((await yggd.ended()).code).toBe(78);
-  expect(yggd.output).toMatch(/107|too long/);
+describe('a second daemon', () => {
+  test.each(['state', 'runtime'] as const)(
+    'on the same %s directory is refused and names the first',
+    async (shared) => {
+      const scope = testScope();
+      const { home, yggd, server } = await startHost(scope, { workers: [echoWorker()], handlers: ['echo'] });
+      const other = createHome(scope);
+      const flags =
+        shared === 'state' ? ['--runtime-dir', other.runtimeDir] : ['--state-dir', other.stateDir];
+      const second = startYggd(scope, { home, brokers: [], flags: [...flags, '--protocol', 'none'] });
+      expect((await second.ended()).code).toBe(75);
+      expect(second.log.at(-1)).toMatchObject({
+        code: 'YGG_ALREADY_RUNNING',
+        error: expect.stringContaining(`another daemon, process ${yggd.pid}:`),
+      });
+      await server.answer(await server.send({ directive: 'echo' }));
+      await yggd.stopCleanly();
+    },
+  );
+
+  test('is refused also while the first is stopped by SIGSTOP, and not after it was killed', async () => {
+    const scope = testScope();
+    const { home, yggd, server, restart } = await startHost(scope, {
+      workers: [echoWorker()],
+      handlers: ['echo'],
+    });
+    yggd.kill('SIGSTOP');
+    expect(await refusal(testScope(), home)).toMatchObject({
+      status: 75,
+      line: { code: 'YGG_ALREADY_RUNNING', error: expect.stringContaining(`process ${yggd.pid}:`) },
+    });
+    yggd.kill('SIGCONT');
+    await server.answer(await server.send({ directive: 'echo' }));
+    await yggd.crash();
+    const next = await restart();
+    await server.answer(await server.send({ directive: 'echo' }));
+    await next.stopCleanly();
+  });
 });
 
-test('a second daemon on the same state directory is refused and names the first', async () => {
-  const scope = testScope();
-  const { home, yggd, broker, server } = await startHost(scope, { handlers: [] });
-  const second = startYggd(scope, { home, brokers: [broker.url] });
-  expect((await second.ended()).code).toBe(75);
-  expect(second.output).toContain(String(yggd.pid));
-  await server.answer(await server.command('ping'));
+describe('a state directory', () => {
+  test.each<[what: string, spoil: (journal: string) => void, said: RegExp]>([
+    [
+      'whose journal is damaged',
+      (journal) => writeFileSync(path.join(journal, 'data.mdb'), Buffer.alloc(64 * 1024, 0x5a)),
+      /^The journal is damaged: it was set aside, and a new one begun$/,
+    ],
+    [
+      'of a newer release',
+      (journal) => writeFileSync(path.join(journal, 'version'), '2\n'),
+      /^The journal was written by a newer release: it was set aside, and a new one begun$/,
+    ],
+  ])('%s: it is set aside, and the daemon runs', async (_, spoil, said) => {
+    const { home, yggd, server, restart } = await startHost(testScope(), {
+      workers: [echoWorker()],
+      handlers: ['echo'],
+    });
+    await server.answer(await server.send({ directive: 'echo' }));
+    await yggd.crash();
+    spoil(path.join(home.stateDir, 'journal'));
+    writeFileSync(path.join(home.stateDir, 'handlers.json'), '{"echo":');
+    const next = await restart();
+    expect(await next.says(said)).toMatchObject({
+      level: 'error',
+      directory: expect.stringContaining(home.stateDir),
+    });
+    await next.says({ msg: 'who held which handler could not be read', level: 'warn' });
+    expect(readdirSync(home.stateDir).filter((name) => name.startsWith('journal.'))).toHaveLength(1);
+    await server.answer(await server.send({ directive: 'echo' }));
+    await next.stopCleanly();
+  });
 });
 
-test('also while the first is frozen, and not after it was killed', async () => {
+test('a worker directory that others may write: nothing in it is started', async () => {
   const scope = testScope();
-  const { home, yggd, broker, restart } = await startHost(scope, { handlers: [] });
-  yggd.kill('SIGSTOP');
-  const second = startYggd(scope, { home, brokers: [broker.url] });
-  expect((await second.ended()).code).toBe(75);
-  await yggd.crash();
-  await (await restart()).stopCleanly();
-});
-
-test('a typo in the configuration is refused with its place and the nearest key', async () => {
-  const scope = testScope();
-  const file = path.join(tempDir(scope), 'config.toml');
-  writeFileSync(file, 'broker = ["mqtt://127.0.0.1:1"]\n\nlog-levl = "info"\n');
-  const yggd = new Child(scope, process.execPath, [program, '--config', file]);
-  expect((await yggd.ended()).code).toBe(78);
-  expect(yggd.output).toMatch(/config\.toml:3:1/);
-  expect(yggd.output).toMatch(/log-level/);
-});
-
-test('--check-config says ok or what is wrong, and starts nothing', async () => {
-  const scope = testScope();
-  const folder = tempDir(scope);
-  const good = path.join(folder, 'good.toml');
-  const bad = path.join(folder, 'bad.toml');
-  writeFileSync(good, 'broker = ["mqtt://127.0.0.1:1"]\n');
-  writeFileSync(bad, 'mqtt-keep-alive = "soon"\n');
-  const checked = new Child(scope, process.execPath, [program, '--config', good, '--check-config']);
-  expect((await checked.ended()).code).toBe(0);
-  expect(checked.output).toMatch(/ok/i);
-  const refused = new Child(scope, process.execPath, [program, '--config', bad, '--check-config']);
-  expect((await refused.ended()).code).toBe(78);
-  expect(refused.output).toMatch(/bad\.toml:1:\d+.*soon/s);
-});
-
-test('the config files of both upstream generations start it', async () => {
-  const scope = testScope();
-  const folder = tempDir(scope);
-  const generations = {
-    'first.toml':
-      'broker = "tcp://127.0.0.1:1883"\ntopic-prefix = "redhat/insights"\ndata-host = "cert.example.com"\nlog-level = "error"\nprotocol = "mqtt"\n',
-    'second.toml':
-      'protocol = "mqtt"\nserver = ["tcp://127.0.0.1:1883"]\npath-prefix = "yggdrasil"\nlog-level = "debug"\nmqtt-reconnect-delay = 0\nmqtt-connect-retry = true\nmqtt-auto-reconnect = true\nhttp-retries = 0\nhttp-timeout = 0\n',
-  };
-  for (const [name, text] of Object.entries(generations)) {
-    const file = path.join(folder, name);
-    writeFileSync(file, text);
-    const checked = new Child(scope, process.execPath, [program, '--config', file, '--check-config']);
-    expect(await checked.ended(), checked.output).toMatchObject({ code: 0 });
-  }
-});
-
-test('--help and --version', async () => {
-  const scope = testScope();
-  const help = new Child(scope, process.execPath, [program, '--help']);
-  expect((await help.ended()).code).toBe(0);
-  expect(help.stdout.join('\n')).toMatch(/--broker[\s\S]*--worker-dir/);
-  const version = new Child(scope, process.execPath, [program, '--version']);
-  expect((await version.ended()).code).toBe(0);
-  expect(version.stdout.join('\n')).toMatch(/\d+\.\d+\.\d+/);
+  const { home, yggd, server } = await startHost(scope, { handlers: [] });
+  chmodSync(home.workerDir, 0o777);
+  home.install(echoWorker());
+  expect(await yggd.says({ code: 'YGG_UNSAFE_PATH', worker: 'echoworker' })).toMatchObject({
+    error: expect.stringMatching(/workers can be changed by everybody .*chmod o-w .*workers$/),
+  });
+  chmodSync(home.workerDir, 0o755);
+  home.install({ ...echoWorker(), text: `${echoWorker().text}# again\n` });
+  await server.online(['echo']);
 });
