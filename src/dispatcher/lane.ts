@@ -233,6 +233,8 @@ export class Lane {
       return;
     }
     job.phase = 'calling';
+    // Counted at the call: the worker may have it also when no answer to the call tells so.
+    if (attempt > 1) this.#deps.counters.count('messages_redelivered');
     worker.connection.send(message, (outcome) => this.#onOutcome(job, worker, outcome, attempt));
   }
 
@@ -264,7 +266,6 @@ export class Lane {
     const { sequence, directive, messageId } = doc;
     log.debug({ message_id: messageId, directive, pid: facts.pid, attempt }, 'accepted by its worker');
     counters.count('messages_dispatched');
-    if (attempt > 1) counters.count('messages_redelivered');
     signals.nudge('data-dispatch', { sequence, directive, messageId, pid: facts.pid, attempt });
   }
 
