@@ -2,7 +2,15 @@
  * Directories that cannot be trusted or used, that belong to another daemon, or that hold what nobody can read
  * (docs/bad-input.md): refused with a code and a sentence, or set aside.
  */
-import { chmodSync, mkdirSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { startHost } from '../helpers/host.ts';
@@ -195,6 +203,31 @@ describe('a state directory', () => {
     await server.answer(await server.send({ directive: 'echo' }));
     await next.stopCleanly();
   });
+});
+
+test('one damaged record: its message is given up and reported, the others are handed over', async () => {
+  const { home, yggd, server, restart } = await startHost(testScope(), { handlers: [] });
+  const good = await server.send({ directive: 'echo', content: 'good' });
+  const bad = await server.send({ directive: 'echo', content: 'a mark that is nowhere else' });
+  // Commands wait in the same line: both messages are on disk when the pong is here.
+  await server.answer(await server.command('ping'));
+  await yggd.stopCleanly();
+  const file = path.join(home.stateDir, 'journal', 'data.mdb');
+  const bytes = readFileSync(file);
+  const mark = Buffer.from('nowhere else');
+  for (let at = bytes.indexOf(mark); at >= 0; at = bytes.indexOf(mark, at)) bytes.write('N', at);
+  writeFileSync(file, bytes);
+
+  const next = await restart();
+  home.install(echoWorker());
+  expect((await server.answer(bad)).json).toMatchObject({
+    directive: 'echo',
+    metadata: { status: 'failed', reason: 'internal' },
+  });
+  await server.answer(good);
+  await next.says({ msg: 'a journal record was damaged and is set aside', level: 'error' });
+  await next.stopCleanly();
+  expect(await next.says({ msg: 'counted since the start' })).toMatchObject({ journal_records_damaged: 1 });
 });
 
 test('a worker directory that others may write: nothing in it is started', async () => {

@@ -281,7 +281,7 @@ test('more than the inbox holds: a share that is full is reported, all of it ful
   const { server, yggd } = await startHost(testScope(), {
     workers: [echoWorker()],
     handlers: ['echo'],
-    flags: ['--inbox-limit', '10 / 1MiB', '--worker-grace', '3s'],
+    flags: ['--inbox-limit', '10 / 1MiB', '--worker-grace', '3s', '--dead-limit', '4 / 1d'],
   });
   const greedy: string[] = [];
   for (let n = 0; n < 6; n += 1) greedy.push(await server.send({ directive: 'greedy', content: n }));
@@ -298,7 +298,12 @@ test('more than the inbox holds: a share that is full is reported, all of it ful
   for (const id of greedy.slice(0, 5)) await server.answer(id);
   await server.answer(left);
   await yggd.says(/has room again; connecting anew/);
-  expect(await counted(yggd)).toMatchObject({ messages_qos0_dropped: 1, messages_dead: 11 });
+  await yggd.says({ message_id: last, msg: 'a dead letter was dropped to make room', reason: 'inbox-full' });
+  expect(await counted(yggd)).toMatchObject({
+    messages_qos0_dropped: 1,
+    messages_dead: 11,
+    dead_letters_dropped: 7,
+  });
 });
 
 test('report-failures = false keeps reports away from the server', async () => {

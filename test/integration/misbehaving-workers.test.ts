@@ -7,6 +7,12 @@ import { testScope } from '../helpers/test-scope.ts';
 import { stays, waitFor } from '../helpers/wait-for.ts';
 import { echoWorker, nodeWorker } from '../helpers/worker-files.ts';
 
+/** Ends the daemon; what it counted. */
+async function counted({ yggd }: Host): Promise<Readonly<Record<string, unknown>>> {
+  await yggd.stopCleanly();
+  return await yggd.says({ msg: 'counted since the start' });
+}
+
 /** The other worker still answers. */
 async function othersGoOn({ server }: Host): Promise<void> {
   await server.answer(await server.send({ directive: 'echo', content: 'still here' }), 5_000);
@@ -153,6 +159,9 @@ test('one that floods its output does not flood the log, and the rest goes on', 
   await host.server.answer(await host.server.send({ directive: 'loud' }), 20_000);
   const before = host.yggd.lines.length;
   await stays(() => host.yggd.lines.length > before + 1_000, { what: 'a flood of log lines', span: 2_000 });
+  const flood = /^the worker prints too many lines a second; the rest of them is dropped and counted$/;
+  expect(host.yggd.logged(flood)).toHaveLength(1);
+  expect((await counted(host))['worker_log_lines_dropped']).toBeGreaterThan(1_000);
 });
 
 test('one that answers an id nobody sent is passed on', async () => {
@@ -222,6 +231,7 @@ test('one that dies of a message that must be done gets it three times', async (
   });
   expect(await reasonFor(host, await host.server.send({ directive: 'mortal' }), 30_000)).toBe('worker-died');
   expect(book.messageIds()).toHaveLength(3);
+  expect(await counted(host)).toMatchObject({ messages_redelivered: 2, messages_dead: 1, worker_deaths: 3 });
 });
 
 test('one that dies with 64 in hand: each is reported', async () => {
