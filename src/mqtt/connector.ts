@@ -3,6 +3,7 @@
  *
  * Tests and embedders put something else in its place; `src/mqtt/mqtt-connector.ts` is the one on MQTT.js.
  */
+import { YggError } from '../base/errors.ts';
 
 /** Which of the two topics towards the host a message came on; `foreign` for any other. */
 export type InTopic = 'control/in' | 'data/in' | 'foreign';
@@ -77,6 +78,6 @@ export const noConnector: Connector = {
       if (abort.aborted) onAbort();
       else abort.addEventListener('abort', onAbort, { once: true });
     }),
-  publish: () => Promise.reject(new Error('There is no broker.')),
+  publish: () => Promise.reject(new YggError('YGG_BROKER_LOST', 'There is no broker.')),
   close: () => Promise.resolve(),
 };
