@@ -47,6 +47,8 @@ const probe = 200;
 const patience = 60_000;
 /** Handlers one spawned worker, or all workers started by hand together, may register. */
 const mostHandlers = 64;
+/** Bytes of all features of one handler: they are part of the connection status, which servers take only when it is small. */
+const mostFeatures = 16 * 1024;
 /** Milliseconds an accepted message may stay unanswered when no configuration says it. */
 const defaultTimeout = 3_600_000;
 
@@ -69,7 +71,7 @@ export class Registry {
   /**
    * Makes the caller the worker of a directive; resolves to the path where it is to listen.
    *
-   * @throws YggError `YGG_HANDLER_INVALID`, `YGG_HANDLER_TAKEN`, `YGG_CLOSED`
+   * @throws YggError `YGG_HANDLER_INVALID`, `YGG_HANDLER_TAKEN`, `YGG_MESSAGE_TOO_LARGE`, `YGG_CLOSED`
    */
   async register(caller: Caller, request: RegistrationRequest): Promise<string> {
     try {
@@ -86,6 +88,7 @@ export class Registry {
   async #register(caller: Caller, request: RegistrationRequest): Promise<string> {
     const { handler } = request;
     this.#checkMay(caller, handler);
+    checkFeatures(request);
     for (let holder = this.#live.get(handler); holder; holder = this.#live.get(handler)) {
       if (holder.caller === caller && (!caller.shared || holder.facts.pid === request.pid)) {
         return this.#renew(holder, request);
@@ -243,6 +246,15 @@ export class Registry {
 function hangUp(connection: WorkerConnection): void {
   connection.close();
   rmSync(connection.path, { force: true });
+}
+
+function checkFeatures({ handler, features }: RegistrationRequest): void {
+  let bytes = 0;
+  for (const [name, value] of Object.entries(features))
+    bytes += Buffer.byteLength(name) + Buffer.byteLength(value);
+  if (bytes <= mostFeatures) return;
+  const sentence = `The features of ${handler} have ${bytes} bytes and may have ${mostFeatures}.`;
+  throw new YggError('YGG_MESSAGE_TOO_LARGE', sentence);
 }
 
 function isComing(state: string): boolean {

@@ -93,6 +93,28 @@ test.each([
   expect(bench.counters.get('registrations_refused')).toBe(1);
 });
 
+test('more features than a status may carry are refused', async () => {
+  const bench = await rig();
+  bench.process(one);
+  const worker = await startWorker(await bench.prepare(one), {
+    features: { list: 'x'.repeat(16 * 1024 - 3) },
+  });
+  expect(worker.registration.registered).toBe(false);
+  expect(worker.refusal).toBe('The features of echo have 16385 bytes and may have 16384.');
+  expect((await worker.register({ features: { list: 'x'.repeat(16 * 1024 - 4) } })).registered).toBe(true);
+});
+
+test('more handlers than one worker may have are refused, and the others stay', async () => {
+  const bench = await rig();
+  bench.process(one);
+  const worker = await startWorker(await bench.prepare(one), { mute: true });
+  for (let count = 1; count < 64; count += 1) {
+    expect((await worker.register({ handler: `more-${count}` })).registered).toBe(true);
+  }
+  expect((await worker.register({ handler: 'too-many' })).registered).toBe(false);
+  expect(bench.datastore.workers.all()).toHaveLength(64);
+});
+
 describe('a handler that is taken', () => {
   test('stays with a live holder, and the loser is told whose it is', async () => {
     const bench = await rig({ clock: systemClock });
