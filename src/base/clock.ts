@@ -17,12 +17,20 @@ export interface Timer {
   cancel(): void;
 }
 
+/** Milliseconds of the longest timer that Node has, some 24 days; a longer one would fire at once. */
+const longestTimer = 2 ** 31 - 1;
+
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
   after(delay, callback) {
-    const handle = setTimeout(callback, delay);
-    handle.unref();
+    let handle: NodeJS.Timeout | undefined;
+    const wait = (left: number): void => {
+      const span = Math.min(left, longestTimer);
+      handle = setTimeout(() => (left > span ? wait(left - span) : callback()), span);
+      handle.unref();
+    };
+    wait(delay);
     return { cancel: () => clearTimeout(handle) };
   },
   every(interval, callback) {

@@ -24,8 +24,6 @@ export interface PresenceDeps {
 
 /** Milliseconds the goodbye may take. */
 const goodbyeDeadline = 1_000;
-/** The longest delay that a timer takes, in milliseconds. */
-const longestTimer = 2 ** 31 - 1;
 
 export class Presence {
   readonly #deps: PresenceDeps;
@@ -63,7 +61,7 @@ export class Presence {
     });
     await this.#leaving;
     if (back === undefined || this.#ended || this.#return) return;
-    this.#return = this.#deps.clock.after(Math.min(back, longestTimer), () => this.resume());
+    this.#return = this.#deps.clock.after(back, () => this.resume());
   }
 
   /** Leaves for good. */
