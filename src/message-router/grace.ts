@@ -48,8 +48,9 @@ export class Grace {
     if (this.#closed || this.#due.has(directive)) return;
     const oldest = this.#oldest(directive);
     if (!oldest) return;
-    this.#due.set(directive, this.#dueOf(oldest));
-    this.#schedule();
+    const due = this.#dueOf(oldest);
+    this.#due.set(directive, due);
+    this.#wakeBy(due);
   }
 
   onRegister(directive: string): void {
@@ -86,13 +87,10 @@ export class Grace {
     return Math.max(arrived, this.#startedAt, this.#lostAt.get(directive) ?? 0) + grace;
   }
 
-  #schedule(): void {
-    let at = Number.POSITIVE_INFINITY;
-    for (const due of this.#due.values()) at = Math.min(at, due);
+  /** A timer that rings earlier stays; it looks for the next one when it rings. */
+  #wakeBy(at: number): void {
     if (this.#timer && this.#timer.at <= at) return;
     this.#timer?.timer.cancel();
-    this.#timer = undefined;
-    if (at === Number.POSITIVE_INFINITY) return;
     const wait = Math.max(0, at - this.#deps.clock.monotonic());
     this.#timer = { at, timer: this.#deps.clock.after(wait, () => void this.#onTimer()) };
   }
@@ -106,7 +104,9 @@ export class Grace {
       if (!this.#due.delete(directive)) continue;
       if (!this.#deps.workers.get(directive)) this.watch(directive);
     }
-    if (!this.#closed) this.#schedule();
+    let next = Number.POSITIVE_INFINITY;
+    for (const due of this.#due.values()) next = Math.min(next, due);
+    if (!this.#closed && Number.isFinite(next)) this.#wakeBy(next);
   }
 
   /** Gives up what is due, a page at a time; a worker that registers meanwhile gets the rest. */

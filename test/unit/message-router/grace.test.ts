@@ -1,5 +1,9 @@
 import { describe, expect, test } from 'vitest';
+import { silentLogger } from '../../../src/base/log.ts';
+import { createCounters } from '../../../src/counters.ts';
+import { Grace } from '../../../src/message-router/grace.ts';
 import { HandClock } from '../../helpers/hand-clock.ts';
+import { openOnMemory, request } from '../journal/journal-on-memory.ts';
 import { createRig, newId, type Rig } from './rig.ts';
 
 const grace = 60_000;
@@ -127,5 +131,31 @@ describe('grace', () => {
     await turn();
     expect(rig.journal.dead.count).toBe(150);
     expect(rig.journal.inbox.waitingCount('late')).toBe(1);
+  });
+
+  test('a hundred thousand directives nobody handles take no time to speak of', () => {
+    const clock = new HandClock();
+    const { inbox } = openOnMemory({ clock }).journal;
+    const { sequence } = inbox.receive(request());
+    const row = inbox.row(sequence);
+    const watched = new Grace({
+      inbox: {
+        waiting: (directive) => (row ? [{ ...row, directive }] : []),
+        cancels: () => [],
+        bury: () => inbox.bury(sequence, 'no-worker', ''),
+      },
+      workers: { get: () => undefined },
+      onDead: () => {},
+      counters: createCounters(),
+      clock,
+      log: silentLogger,
+      grace,
+    });
+    const timers = clock.waits.length;
+    const begun = performance.now();
+    for (let count = 0; count < 100_000; count += 1) watched.watch(`directive-${count}`);
+    expect(performance.now() - begun).toBeLessThan(3_000);
+    expect(clock.waits).toHaveLength(timers + 1);
+    watched.close();
   });
 });
