@@ -21,7 +21,7 @@ import { claimDirectory } from './host/owner.ts';
 import { ensurePrivateDirectory } from './host/safe-path.ts';
 import type { Journal } from './journal/journal.ts';
 import { type OpenJournalDeps, openJournal } from './journal/open.ts';
-import { createLifecycle, type Lifecycle, type Part } from './lifecycle.ts';
+import { createLifecycle, type Holding, type Lifecycle, type Part } from './lifecycle.ts';
 import { createMessageRouter, type MessageRouter } from './message-router/message-router.ts';
 import type { Connector } from './mqtt/connector.ts';
 import type { MqttOptions } from './mqtt/mqtt-connector.ts';
@@ -45,8 +45,6 @@ export interface AssemblySettings {
 /** Messages, and bytes of them, in the working set over all directives. */
 const globalWindow = { messages: 1_024, bytes: 16 * 1024 * 1024 };
 const reportPlaces = 10_000;
-/** Milliseconds each thing acquired may take to be released after a failed start. */
-const releaseDeadline = 3_000;
 
 /** Everything a daemon consists of. */
 export interface Assembly {
@@ -62,29 +60,35 @@ export interface Assembly {
 
 /** Acquires everything; on a failure what was acquired is released again. */
 export async function assemble(settings: AssemblySettings): Promise<Assembly> {
-  const held = new Holdings();
+  const { log } = settings;
+  const holdings = new Holdings();
   try {
-    return await build(settings, held);
+    return await build(settings, holdings);
   } catch (error) {
-    await held.release(settings.log);
+    const held = await holdings.all();
+    await createLifecycle({ parts: [], held, log })
+      .stop()
+      .catch((failure: unknown) =>
+        log.error({ error: reasonOf(failure) }, 'a failed preparation left something behind'),
+      );
     throw error;
   }
 }
 
-async function build(settings: AssemblySettings, held: Holdings): Promise<Assembly> {
+async function build(settings: AssemblySettings, holdings: Holdings): Promise<Assembly> {
   const { options, environment, version, log, clock, random } = settings;
   for (const directory of new Set([options.stateDir, options.runtimeDir])) {
     ensurePrivateDirectory(directory);
     const claim = claimDirectory(directory);
-    held.add(directory, () => claim.release());
+    holdings.add(directory, () => claim.release());
   }
   const counters = createCounters();
-  held.add('counters', () => sayCounted(counters, log));
+  holdings.add('counters', () => sayCounted(counters, log));
   const tls = loadTls(options, { log, clock });
   const id = clientId({ given: options.clientId, commonName: tls.commonName, stateDir: options.stateDir });
   const [journal, host] = await Promise.all([
-    held.get('journal', openJournal(journalDeps(options, { clock, log, counters }))),
-    held.get(
+    holdings.get('journal', openJournal(journalDeps(options, { clock, log, counters }))),
+    holdings.get(
       'host facts',
       openHost({
         sources: hostFactSources,
@@ -95,7 +99,7 @@ async function build(settings: AssemblySettings, held: Holdings): Promise<Assemb
       }),
     ),
   ]);
-  const broker = await held.get(
+  const broker = await holdings.get(
     'broker',
     openBroker({
       ...options,
@@ -113,12 +117,12 @@ async function build(settings: AssemblySettings, held: Holdings): Promise<Assemb
     onFault: (fault) => settleFault(fault, { signals, datastore, journal, counters, log }),
   });
   // Parts link themselves until they are initialised; nothing runs before every link is known to be there.
-  held.parts.push({
+  const links: Part = {
     name: 'signals',
     init: () => {},
     run: () => signals.check(),
     stop: () => signals.close(),
-  });
+  };
 
   const shared = { signals, datastore, journal, counters, clock, random };
   const dispatcher = createDispatcher({
@@ -173,7 +177,8 @@ async function build(settings: AssemblySettings, held: Holdings): Promise<Assemb
     },
   });
   const lifecycle = createLifecycle({
-    parts: [...held.parts, dispatcher, processor, router, processManager],
+    parts: [links, dispatcher, processor, router, processManager],
+    held: await holdings.all(),
     log,
   });
   return { clientId: id, signals, datastore, counters, journal, lifecycle, router, host };
@@ -221,28 +226,28 @@ function sayCounted(counters: Counters, log: Logger): void {
   if (counted.length > 0) log.info(Object.fromEntries(counted), 'counted since the start');
 }
 
-/** What is held besides the parts: the first parts to start, the last to stop. */
+/** What is held besides the parts: there before they start, let go of after they have stopped. */
 class Holdings {
-  readonly parts: Part[] = [];
+  readonly #held: Holding[] = [];
+  readonly #opening: Promise<unknown>[] = [];
 
   add(name: string, stop: () => Promise<void> | void): void {
-    this.parts.push({ name, init: () => {}, stop });
+    this.#held.push({ name, stop });
   }
 
   /** Holds what an opening gives, from the moment it does. */
-  async get<T extends { close(): Promise<void> | void }>(name: string, opening: Promise<T>): Promise<T> {
-    const opened = await opening;
-    this.add(name, () => opened.close());
-    return opened;
+  get<T extends { close(): Promise<void> | void }>(name: string, opening: Promise<T>): Promise<T> {
+    const held = opening.then((opened) => {
+      this.add(name, () => opened.close());
+      return opened;
+    });
+    this.#opening.push(held);
+    return held;
   }
 
-  async release(log: Logger): Promise<void> {
-    for (const { name, stop } of this.parts.reverse()) {
-      try {
-        await stop(AbortSignal.timeout(releaseDeadline));
-      } catch (error) {
-        log.error({ error: reasonOf(error) }, `${name} was not released after a failed start`);
-      }
-    }
+  /** In the order in which it was acquired, once nothing is being opened any longer. */
+  async all(): Promise<readonly Holding[]> {
+    await Promise.allSettled(this.#opening);
+    return this.#held;
   }
 }

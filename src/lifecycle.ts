@@ -33,8 +33,13 @@ export interface Part {
   stop(abort: AbortSignal): Promise<void> | void;
 }
 
+/** What is there before the start, and is let go of after every part, also when nothing was ever started. */
+export type Holding = Pick<Part, 'name' | 'stop'>;
+
 export interface LifecycleOptions {
   readonly parts: readonly Part[];
+  /** In the order in which it was acquired. */
+  readonly held?: readonly Holding[];
   readonly log: Logger;
   /** Milliseconds each `init` and each `run` may take. */
   readonly startDeadline?: number;
@@ -46,8 +51,8 @@ export interface LifecycleOptions {
 
 export interface Lifecycle {
   /**
-   * Starts every part in order; when one fails, those before it are stopped in reverse and it throws `YGG_START`.
-   * Throws `YGG_CLOSED` when it is stopped before it is through.
+   * Starts every part in order; when one fails, those before it are stopped in reverse, what is held is let go of, and
+   * it throws `YGG_START`. Throws `YGG_CLOSED` when it is stopped before it is through.
    */
   start(): Promise<void>;
   /**
@@ -72,7 +77,7 @@ const giveUp = 500;
 export function createLifecycle(options: LifecycleOptions): Lifecycle {
   const { parts, log, startDeadline = 30_000, stopDeadline = 5_000 } = options;
   const stages = { ...defaultStages, ...options.stageDeadlines };
-  const started: Part[] = [];
+  const started: Array<Holding & Pick<Part, 'drain'>> = [...(options.held ?? [])];
   const forced = new AbortController();
   // All parts wait for it at the same time, however many there are.
   setMaxListeners(0, forced.signal);
