@@ -95,7 +95,7 @@ export interface NewData extends NewEnvelope {
 export const directivePattern: RegExp = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 
 /** Longest message id that is taken, in characters. Servers send UUIDs. */
-const maxIdLength = 256;
+export const maxIdLength: number = 256;
 
 /** Reads a message of data/in. Throws `YGG_MESSAGE_INVALID`, also for an id or directive that is not usable. */
 export function parseData(bytes: Uint8Array): DataMessage {

@@ -10,7 +10,13 @@ import { type ErrorCode, reasonOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Counters } from '../counters.ts';
 import type { DoneIds } from '../journal/journal.ts';
-import { type CommandMessage, parseCommand, peekMessage } from '../messages.ts';
+import {
+  type CommandMessage,
+  directivePattern,
+  maxIdLength,
+  parseCommand,
+  peekMessage,
+} from '../messages.ts';
 import type { Incoming } from '../mqtt/connector.ts';
 
 export interface CommandActions {
@@ -130,10 +136,11 @@ export class Commands {
         actions.reconnect(this.#delayOf(message));
         break;
       case 'cancel': {
-        const { directive, messageID: cancelled } = message.arguments;
-        if (!directive || !cancelled) {
+        const { directive = '', messageID: cancelled = '' } = message.arguments;
+        // What can be no message is not remembered either: a packet has room for megabytes of it.
+        if (!directivePattern.test(directive) || cancelled === '' || cancelled.length > maxIdLength) {
           counters.count('commands_refused');
-          log.warn({ message_id: messageId, command }, 'a cancel without directive or messageID was refused');
+          log.warn({ message_id: messageId, command }, 'a cancel that names no message was refused');
           return;
         }
         actions.cancel(directive, cancelled);

@@ -116,8 +116,11 @@ describe('a data message', () => {
   });
 
   test('for a directive nobody handles is reported after the grace', async () => {
+    // A name that every object of JavaScript has is nobody's either.
+    const other = await host.server.send({ directive: 'constructor' });
     const id = await host.server.send({ directive: 'nobody' });
     const report = await host.server.answer(id);
+    expect(await reported(other)).toEqual({ status: 'failed', reason: 'no-worker' });
     expect(report.json).toMatchObject({
       type: 'data',
       directive: 'nobody',
@@ -205,7 +208,13 @@ describe('a command', () => {
   test.each<[what: string, name: string, args: unknown, sentence: string]>([
     ['that nobody knows', 'self-destruct', { now: 'true' }, 'unknown command'],
     ['of an empty name', '', null, 'unknown command'],
-    ['to cancel nothing', 'cancel', null, 'a cancel without directive or messageID was refused'],
+    ['to cancel nothing', 'cancel', null, 'a cancel that names no message was refused'],
+    [
+      'to cancel what can be no message',
+      'cancel',
+      { directive: 'echo', messageID: 'x'.repeat(257) },
+      'a cancel that names no message was refused',
+    ],
     [
       'to cancel what nobody sent',
       'cancel',
@@ -215,7 +224,7 @@ describe('a command', () => {
   ])('%s is one warning with its id, and the next one is carried out', async (_, name, args, sentence) => {
     const id = await host.server.command(name, args);
     await host.server.answer(await host.server.command('ping'));
-    const key = name === 'cancel' && args !== null ? 'nobody-sent-this' : id;
+    const key = sentence.endsWith('five minutes') ? 'nobody-sent-this' : id;
     await oneLine(host.yggd, { message_id: key, msg: sentence });
     expect(host.server.answersTo(id)).toEqual([]);
   });
@@ -234,11 +243,10 @@ test('everything refused was counted, and nothing else was', async () => {
   const { yggd } = host;
   const lines = (sentence: string): number => yggd.logged({ msg: sentence }).length;
   const refused = lines('a data message was refused');
-  const commands =
-    lines('a command was refused') + lines('a cancel without directive or messageID was refused');
+  const commands = lines('a command was refused') + lines('a cancel that names no message was refused');
   expect(await counted(yggd)).toMatchObject({
     messages_refused: refused,
-    messages_dead: 3,
+    messages_dead: 4,
     messages_duplicate: 1,
     messages_id_reused: 1,
     messages_oversize: 3,

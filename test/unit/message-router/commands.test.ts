@@ -71,10 +71,15 @@ describe('commands', () => {
     expect(rig.counters.get('commands_refused')).toBe(1);
   });
 
-  test('a cancel that names nothing is refused', async () => {
+  test.each([
+    ['no message', { directive: 'echo' }],
+    ['no directive', { messageID: newId() }],
+    ['a message that can be none', { directive: 'echo', messageID: 'x'.repeat(257) }],
+    ['a directive that can be none', { directive: 'x'.repeat(129), messageID: newId() }],
+  ])('a cancel that names %s is refused', async (_, args) => {
     const rig = await createRig();
     const connection = await online(rig);
-    sendCommand(connection, 'cancel', { directive: 'echo' });
+    sendCommand(connection, 'cancel', args);
     await rig.until('refused', () => rig.counters.get('commands_refused') === 1);
     expect(rig.of('message-cancel')).toEqual([]);
   });
