@@ -182,8 +182,17 @@ export class Intake {
   }
 
   #leave(message: Incoming): void {
-    if (message.qos === 0) this.#deps.counters.count('messages_qos0_dropped');
-    else this.#deps.onLeft();
+    const { counters, log, onLeft } = this.#deps;
+    if (message.qos === 0) {
+      counters.count('messages_qos0_dropped');
+      const { messageId, directive } = peekMessage(message.payload);
+      log.warn(
+        { message_id: messageId, directive },
+        'a message with QoS 0 was dropped: the inbox takes no more',
+      );
+    } else {
+      onLeft();
+    }
     message.leave();
   }
 }

@@ -298,7 +298,12 @@ test('more than the inbox holds: a share that is full is reported, all of it ful
   for (let n = 0; n < 5; n += 1) await server.send({ directive: 'other', content: n });
 
   const left = await server.send({ directive: 'echo', content: 'left' });
-  await server.publish('data/in', dataMessage({ directive: 'echo' }).text, { qos: 0 });
+  const dropped = dataMessage({ directive: 'echo' });
+  await server.publish('data/in', dropped.text, { qos: 0 });
+  await yggd.says({
+    message_id: dropped.id,
+    msg: 'a message with QoS 0 was dropped: the inbox takes no more',
+  });
   await yggd.says({ msg: 'the inbox takes no more; messages are left to the broker', level: 'warn' });
   await server.answer(await server.command('ping'));
   expect(server.answersTo(left)).toEqual([]);
