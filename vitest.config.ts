@@ -4,6 +4,8 @@ const shared = { restoreMocks: true, setupFiles: ['test/helpers/fail-on-warnings
 
 const config: ViteUserConfig = defineConfig({
   test: {
+    // Most of a test is waiting for a program, so a core is not kept free.
+    maxWorkers: '100%',
     projects: [
       { test: { ...shared, name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 10_000 } },
       {
