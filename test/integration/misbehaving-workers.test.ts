@@ -247,7 +247,8 @@ test('one that dies with 64 in hand: each is reported', async () => {
 
 test('one that answers and exits at once is heard', async () => {
   const host = await startHost(testScope(), {
-    workers: [nodeWorker({ handler: 'brief', behaviours: ['answer-and-exit'] })],
+    // What is handed to it on its way out is not lost either.
+    workers: [nodeWorker({ handler: 'brief', behaviours: ['answer-and-exit'], redelivery: 'until-done' })],
     handlers: ['brief'],
   });
   for (const content of [1, 2, 3]) {
