@@ -91,6 +91,7 @@ export class BrokerLink {
   /** Wants a connection; does nothing when one is wanted already. */
   join(): void {
     if (this.#loop) return;
+    this.#renewing = false;
     const cut = new AbortController();
     this.#loop = { cut, over: this.#run(cut.signal) };
   }

@@ -159,6 +159,27 @@ describe('BrokerLink', () => {
     expect(downs).toEqual([true]);
   });
 
+  test('left while it renews, it takes the next loss for what it is', async () => {
+    const { clock, link, ups, downs, turn, last } = create();
+    link.join();
+    last().succeed();
+    await turn();
+    await Promise.all([link.renew(), link.leave()]);
+    link.join();
+    last().succeed();
+    await turn();
+    last().receiver.onClose(new Error('gone'));
+    await turn();
+    expect(link.state.kind).toBe('waiting');
+    expect(downs).toEqual([true, false]);
+    clock.wind(1_000);
+    await turn();
+    last().succeed();
+    await turn();
+    expect(ups.at(-1)?.afterLoss).toBe(true);
+    await link.leave();
+  });
+
   test.each(['connecting', 'waiting', 'connected'])(
     'can be left while %s, and joined again',
     async (kind) => {
