@@ -102,7 +102,7 @@ export class Admission {
         },
         () => {
           lane.uncommitted.delete(sequence);
-          this.#vacate(sequence);
+          this.drop(sequence, directive);
         },
       )
       .finally(() => this.#tidy(lane))
@@ -115,7 +115,9 @@ export class Admission {
 
   /** A slot is free, perhaps. */
   settle(sequence: number, directive: string, outcome: Settlement): void {
-    this.#vacate(sequence);
+    // One that left is in the working set again when it came back and was admitted before this was heard: then the
+    // slot it has is a new one.
+    if (outcome === 'released' || !this.#deps.datastore.messages.get(sequence)) this.#vacate(sequence);
     const lane = this.#lane(directive);
     if (outcome === 'back') restart(lane);
     this.fill(directive);
@@ -154,10 +156,11 @@ export class Admission {
     }
   }
 
-  /** A waiting request is about to be given up. */
+  /** A request that is not in the working set is about to be given up, or was never taken. */
   drop(sequence: number, directive: string): void {
     const lane = this.#lanes.get(directive);
     if (lane) lane.ahead = lane.ahead.filter((row) => row.sequence !== sequence);
+    if (this.#holders.has(sequence)) this.settle(sequence, directive, 'dead');
   }
 
   /** A worker registered: whatever came back from the one before it is looked at again. */
@@ -182,7 +185,7 @@ export class Admission {
       const last = rows.at(-1);
       if (!last) return undefined;
       lane.after = last.sequence;
-      lane.ahead = rows.filter((row) => !this.#inStore(row));
+      lane.ahead = rows.filter((row) => !this.#isInWork(row));
     }
     const [row] = lane.ahead;
     return row && !lane.uncommitted.has(row.sequence) ? row : undefined;
@@ -225,8 +228,9 @@ export class Admission {
     this.#bytes -= holder.size;
   }
 
-  #inStore({ sequence }: RequestRow): boolean {
-    return this.#deps.datastore.messages.get(sequence) !== undefined;
+  /** In the working set, or so lately out of it that its slot was not freed yet. */
+  #isInWork({ sequence }: RequestRow): boolean {
+    return this.#holders.has(sequence) || this.#deps.datastore.messages.get(sequence) !== undefined;
   }
 
   #enter({ sequence, messageId, directive, cancel, size, state }: RequestRow): void {
@@ -237,6 +241,8 @@ export class Admission {
 
   #enterOffered(sequence: number, { messageId, directive, content }: NewRequest): void {
     const { inbox, datastore, onAdmitted } = this.#deps;
+    // Cancelled while it was written.
+    if (!this.#holders.has(sequence)) return;
     const worker = datastore.workers.get(directive);
     if (!worker || worker.detached || this.#closed) {
       // The worker went, or another one came, while it was written.
@@ -259,7 +265,7 @@ export class Admission {
 
   #fillCancels(lane: Lane): void {
     const rows = this.#deps.inbox.cancels(lane.directive, 2 * maxCancels);
-    const waiting = rows.filter((row) => !this.#inStore(row));
+    const waiting = rows.filter((row) => !this.#isInWork(row));
     const places = Math.max(0, maxCancels - (rows.length - waiting.length));
     const admitted = waiting.slice(0, places).filter(({ sequence }) => !lane.uncommitted.has(sequence));
     for (const row of admitted) this.#enter(row);
@@ -271,7 +277,7 @@ export class Admission {
     const { directive } = lane;
     lane.cancels = true;
     this.fill(directive);
-    const waiting = inbox.cancels(directive, 3 * maxCancels).filter((row) => !this.#inStore(row));
+    const waiting = inbox.cancels(directive, 3 * maxCancels).filter((row) => !this.#isInWork(row));
     for (const { sequence, messageId } of waiting.slice(0, Math.max(0, waiting.length - maxCancels))) {
       inbox.bury(sequence, 'inbox-full', `More than ${maxCancels} cancels waited for ${directive}.`);
       counters.count('cancels_dropped');

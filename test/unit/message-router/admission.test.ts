@@ -48,6 +48,53 @@ describe('admission', () => {
     expect(rig.of('data-recv')[1]?.sequence).toBe(first?.sequence);
   });
 
+  test('messages that come back together, the oldest last, free each slot once', async () => {
+    const rig = await createRig();
+    rig.register({ slots: 2 });
+    const connection = await online(rig);
+    for (let index = 0; index < 3; index += 1) sendData(connection);
+    await rig.until('two', () => rig.of('data-recv').length === 2);
+    const [older, younger] = rig.of('data-recv').map(({ sequence }) => sequence);
+    rig.settle(younger ?? 0, 'back');
+    rig.settle(older ?? 0, 'back');
+    await rig.until('both again', () => rig.of('data-recv').length === 4);
+    // The slots are all there, and no more than that.
+    for (let index = 2; index < 5; index += 1) {
+      await rig.until('the next', () => rig.of('data-recv').length > index);
+      expect(rig.datastore.messages.size).toBeLessThanOrEqual(2);
+      rig.settle(rig.of('data-recv')[index]?.sequence ?? 0);
+    }
+    for (let index = 0; index < 2; index += 1) sendData(connection);
+    await rig.until('two more', () => rig.datastore.messages.size === 2);
+  });
+
+  test('what was read ahead and then refused by the disk is not admitted', async () => {
+    const rig = await createRig();
+    rig.register({ slots: 1 });
+    const connection = await online(rig);
+    for (let index = 0; index < 2; index += 1) sendData(connection);
+    await rig.until('acknowledged', () => connection.pubacks.length === 2);
+    // The third is read ahead while it is written, and then refused.
+    rig.store.held = true;
+    sendData(connection);
+    await rig.until('received', () => rig.counters.get('messages_received') === 3);
+    rig.settle(rig.of('data-recv')[0]?.sequence ?? 0);
+    await rig.until('the second', () => rig.of('data-recv').length === 2);
+    rig.settle(rig.of('data-recv')[1]?.sequence ?? 0);
+    rig.store.fault = 'failing';
+    rig.store.release();
+    await rig.until('trouble', () => rig.journal.trouble !== undefined);
+    rig.store.fault = undefined;
+    await rig.until('no trouble', () => rig.journal.trouble === undefined);
+    for (let index = 2; index < 4; index += 1) {
+      sendData(connection);
+      await rig.until('the next', () => rig.of('data-recv').length > index);
+      const { sequence = 0 } = rig.of('data-recv')[index] ?? {};
+      expect(rig.journal.inbox.row(sequence)).toBeDefined();
+      rig.settle(sequence);
+    }
+  });
+
   test('waits on disk for a worker, and keeps the order when one comes', async () => {
     const rig = await createRig();
     const connection = await online(rig);
