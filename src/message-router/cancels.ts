@@ -43,9 +43,9 @@ export class Cancels {
     if (!known || known.directive !== directive) {
       this.#remember(directive, messageId);
       log.info(fields, 'a cancel came for a message that is not known; remembered for five minutes');
-    } else if (known.state === 'offered' || messages.get(known.sequence)) {
+    } else if (messages.get(known.sequence)) {
       onWorking(directive, messageId);
-    } else if (known.state === 'waiting') {
+    } else if (known.state === 'waiting' || known.state === 'offered') {
       onDropped(known.sequence, directive);
       inbox
         .bury(known.sequence, 'cancelled', 'It was cancelled while it waited.')

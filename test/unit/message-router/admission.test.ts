@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { HandClock } from '../../helpers/hand-clock.ts';
 import { createRig, newId, online, said, sendCommand, sendData } from './rig.ts';
 
 describe('admission', () => {
@@ -221,6 +222,41 @@ describe('cancels', () => {
       response_to: id,
       metadata: { reason: 'cancelled' },
     });
+  });
+
+  test('by command: so does one that was handed over before and came back', async () => {
+    const rig = await createRig();
+    rig.register({ slots: 1 });
+    const connection = await online(rig);
+    const id = newId();
+    sendData(connection, { id });
+    await rig.until('admitted', () => rig.of('data-recv').length === 1);
+    rig.unregister('echo');
+    rig.settle(rig.of('data-recv')[0]?.sequence ?? 0, 'back');
+    sendCommand(connection, 'cancel', { directive: 'echo', messageID: id });
+    await rig.until('cancelled', () => rig.journal.inbox.find(id)?.state === 'cancelled');
+    expect(rig.of('message-cancel')).toEqual([]);
+  });
+
+  test('by command: so does one that is still being written, and its slot is free', async () => {
+    const clock = new HandClock();
+    const rig = await createRig({ clock });
+    rig.register({ slots: 1 });
+    const connection = await online(rig);
+    const id = newId();
+    rig.store.held = true;
+    sendData(connection, { id });
+    const command = sendCommand(connection, 'cancel', { directive: 'echo', messageID: id });
+    await rig.until('remembered', () => rig.journal.done.has(command));
+    // A disk that is slow stops no command.
+    clock.wind(2_000);
+    await rig.until('cancelled', () => rig.journal.inbox.find(id)?.state === 'cancelled');
+    rig.store.release();
+    await rig.until('acknowledged', () => connection.pubacks.length === 2);
+    expect(rig.datastore.messages.size).toBe(0);
+    sendData(connection);
+    await rig.until('the next', () => rig.of('data-recv').length === 1);
+    expect(rig.datastore.messages.all()[0]?.messageId).not.toBe(id);
   });
 
   test('by command: a message that was next is not admitted any more', async () => {
