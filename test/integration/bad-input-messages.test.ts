@@ -271,6 +271,8 @@ test('what the broker kept: a retained command, a retained message, a command th
   const first = startYggd(own, { home, brokers: [broker.url] });
   await server.online(['echo']);
   await server.answer(message.id);
+  const done = await server.command('ping');
+  await server.answer(done);
   await oneLine(first, { message_id: kept.retained, msg: 'a retained command was ignored', level: 'warn' });
   expect(await counted(first)).toMatchObject({ commands_retained: 1 });
 
@@ -278,9 +280,16 @@ test('what the broker kept: a retained command, a retained message, a command th
   await server.publish('control/in', command({ message_id: kept.old, sent, ...ping }));
   const second = startYggd(own, { home, brokers: [broker.url] });
   await server.online(['echo'], { after: server.statuses.length });
+  await server.command('ping', null, done);
   await goesOn(server);
   await oneLine(second, { message_id: kept.old, msg: 'a stale command was ignored', level: 'warn' });
-  expect(await counted(second)).toMatchObject({ commands_stale: 1, messages_duplicate: 1 });
+  await oneLine(second, { message_id: done, msg: 'a command came again; ignored' });
+  expect(await counted(second)).toMatchObject({
+    commands_stale: 1,
+    commands_duplicate: 1,
+    messages_duplicate: 1,
+  });
+  expect(server.answersTo(done)).toHaveLength(1);
   for (const id of Object.values(kept)) expect(server.answersTo(id)).toEqual([]);
   expect(server.answersTo(message.id)).toHaveLength(1);
 });

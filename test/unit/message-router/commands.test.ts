@@ -1,5 +1,10 @@
 import { describe, expect, test } from 'vitest';
+import { systemClock } from '../../../src/base/clock.ts';
+import { silentLogger } from '../../../src/base/log.ts';
+import { createCounters } from '../../../src/counters.ts';
+import { Commands } from '../../../src/message-router/commands.ts';
 import { encodeCommand } from '../../../src/messages.ts';
+import { openOnMemory } from '../journal/journal-on-memory.ts';
 import { createRig, newId, online, said, sendCommand, topics } from './rig.ts';
 
 describe('commands', () => {
@@ -113,6 +118,47 @@ describe('commands', () => {
     const payload = `{"message_id":"${newId()}","content":{"command":"ping"}}`;
     connection.publish({ topic: topics.controlIn, payload });
     await rig.until('done', () => rig.counters.get('commands_done') === 1);
+  });
+});
+
+describe('a delay', () => {
+  test.each([
+    ['nothing', undefined, 0],
+    ['"60"', '60', 60_000],
+    ['no number', 'soon', 0],
+    ['infinity', 'Infinity', 0],
+    ['less than nothing', '-5', 0],
+    ['more than an hour', '86400', 3_600_000],
+  ])('reconnect with a delay of %s waits %d ms', async (_, delay, expected) => {
+    const delays: number[] = [];
+    const nothing = (): void => {};
+    const commands = new Commands({
+      done: openOnMemory().journal.done,
+      actions: {
+        pong: nothing,
+        disconnect: nothing,
+        reconnect: (wait) => void delays.push(wait),
+        cancel: nothing,
+      },
+      connection: () => ({ since: 0, resumed: false }),
+      counters: createCounters(),
+      clock: systemClock,
+      log: silentLogger,
+    });
+    const args = delay === undefined ? null : { delay };
+    commands.take({
+      topic: 'control/in',
+      topicName: topics.controlIn,
+      payload: encodeCommand({ messageId: newId(), sent: Date.now() }, 'reconnect', args),
+      oversize: undefined,
+      qos: 1,
+      retain: false,
+      redelivered: false,
+      pressed: false,
+      acknowledge: nothing,
+      leave: nothing,
+    });
+    await expect.poll(() => delays).toEqual([expected]);
   });
 });
 
