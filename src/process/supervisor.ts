@@ -238,7 +238,8 @@ export class Supervisor {
   #notStarted(error: unknown): Outcome {
     if (isRefusal(error)) return this.#refused(error);
     if (isBusyError(error)) return this.#busy();
-    return this.#failed({}, reasonOfStart(this.#process.file, error));
+    const code = error instanceof YggError ? error.code : undefined;
+    return this.#failed({ code }, reasonOfStart(this.#process.file, error));
   }
 
   #busy(): Outcome {
