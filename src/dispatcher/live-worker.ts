@@ -41,7 +41,8 @@ export class LiveWorker {
   readonly unclear: Set<Job> = new Set();
   /** Responses of it that are on the way to the disk. */
   readonly returning: Set<Promise<void>> = new Set();
-  readonly #byMessageId = new Map<string, Job>();
+  /** Those of `hands` by id, in the order they were offered: servers use an id again. */
+  readonly #byMessageId = new Map<string, Job[]>();
   /** Those of `hands` that were there when a worker or the daemon died. */
   readonly #suspects = new Set<Job>();
   #loaded = 0;
@@ -88,7 +89,9 @@ export class LiveWorker {
     this.#loaded += job.size;
     this.hands.set(job.doc.sequence, job);
     if (job.suspect) this.#suspects.add(job);
-    this.#byMessageId.set(job.doc.messageId, job);
+    const namesakes = this.#byMessageId.get(job.doc.messageId);
+    if (namesakes) namesakes.push(job);
+    else this.#byMessageId.set(job.doc.messageId, [job]);
   }
 
   accept(job: Job, now: number): void {
@@ -125,7 +128,7 @@ export class LiveWorker {
     this.pacing.delete(job);
     this.unclear.delete(job);
     this.#suspects.delete(job);
-    if (this.#byMessageId.get(job.doc.messageId) === job) this.#byMessageId.delete(job.doc.messageId);
+    this.#forgetId(job);
   }
 
   #unload(job: Job): void {
@@ -133,9 +136,17 @@ export class LiveWorker {
     job.loaded = false;
   }
 
-  /** The job that a response to `messageId` answers; of two with one id the one that was offered last. */
+  /** The job that a response to `messageId` answers; of several with one id the first that has no answer yet. */
   find(messageId: string): Job | undefined {
-    return this.#byMessageId.get(messageId);
+    const namesakes = this.#byMessageId.get(messageId);
+    return namesakes?.find(({ answering }) => !answering) ?? namesakes?.[0];
+  }
+
+  #forgetId(job: Job): void {
+    const { messageId } = job.doc;
+    const others = this.#byMessageId.get(messageId)?.filter((namesake) => namesake !== job) ?? [];
+    if (others.length > 0) this.#byMessageId.set(messageId, others);
+    else this.#byMessageId.delete(messageId);
   }
 }
 

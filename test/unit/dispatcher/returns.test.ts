@@ -52,6 +52,17 @@ test('a second response to one message passes and finishes nothing', async () =>
   expect(bench.counters.get('responses_unknown_id')).toBe(0);
 });
 
+test('two messages with one id at work: each response finishes one of them', async () => {
+  const bench = await rig();
+  const worker = await spawned(bench);
+  bench.hand({ messageId: 'again', content: Buffer.from('1') });
+  bench.hand({ messageId: 'again', content: Buffer.from('2') });
+  await waitFor(() => worker.taken.length === 2, { what: 'both hand-overs' });
+  await Promise.all([worker.answer(0), worker.answer(1)]);
+  await bench.hears('settle 1 done');
+  await bench.hears('settle 2 done');
+});
+
 test('a response that comes before the call is answered finishes the message', async () => {
   const bench = await rig();
   const worker = await spawned(bench);
