@@ -30,11 +30,25 @@ export function checkBroker(value: string): void {
         .join(', ')}), not ${JSON.stringify(withoutSecrets(value))}`,
     );
   }
+  if (!isDecodable(url.username) || !isDecodable(url.password)) {
+    throw new ValueFault(
+      `is ${JSON.stringify(withoutSecrets(value))}, with a % in user name or password that begins no escape; write %25 for it`,
+    );
+  }
 }
 
-/** The URL without user name and password. */
+/** The URL without user name and password, also when these hold characters that end them in a URL. */
 export function withoutSecrets(url: string): string {
-  return url.replace(/\/\/[^/@]*@/, '//…@');
+  return url.replace(/\/\/.*@/s, '//…@');
+}
+
+function isDecodable(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** The client id is one level of a topic (MQTT 3.1.1, 4.7). */

@@ -43,9 +43,17 @@ export function parseBrokerAddress(text: string): BrokerAddress {
     transport,
     host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
     port: url.port === '' ? defaultPorts[transport] : Number(url.port),
-    ...(url.username !== '' && { username: decodeURIComponent(url.username) }),
-    ...(url.password !== '' && { password: decodeURIComponent(url.password) }),
+    ...(url.username !== '' && { username: decoded(url.username, name) }),
+    ...(url.password !== '' && { password: decoded(url.password, name) }),
   };
+}
+
+function decoded(text: string, name: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw refused(name, 'a % in user name or password that begins no escape is written %25');
+  }
 }
 
 function refused(shown: string, fix: string): YggError {
@@ -53,5 +61,5 @@ function refused(shown: string, fix: string): YggError {
 }
 
 function withoutSecrets(text: string): string {
-  return text.replace(/\/\/[^@/]*@/, '//');
+  return text.replace(/\/\/.*@/s, '//');
 }

@@ -342,6 +342,21 @@ describe('mistakes', () => {
     expect(lines[0]).not.toContain('secret');
   });
 
+  test('a broker that is refused is not missing as well', () => {
+    expect(mistakes({ host: 'protocol = "mqtt"\nbroker = "wss://a"' }).lines).toEqual([
+      expect.stringContaining('websockets are not supported'),
+    ]);
+  });
+
+  test('no password of a broker, whatever is in it', () => {
+    for (const password of ['a@secret', 'a/secret', 'secret%']) {
+      const { lines } = mistakes({ host: `broker = "tcp://me:${password}@a:99999"` });
+      expect(lines[0]).toContain('tcp://…@a');
+      expect(lines[0]).not.toContain('secret');
+    }
+    expect(mistakes({ host: 'broker = "tcp://me:50%@a"' }).lines[0]).toContain('write %25');
+  });
+
   test('parts of topics', () => {
     expect(mistakes({ host: 'client-id = "a/b"\ntopic-prefix = "a/#"' }).lines).toEqual([
       'config.toml:1:13: client-id is part of a topic and must not contain "/".',

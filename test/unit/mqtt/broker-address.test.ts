@@ -32,14 +32,20 @@ describe('parseBrokerAddress', () => {
     ['tcp://', 'expected a URL'],
     ['http://localhost', 'expected one of tcp, mqtt'],
     ['ws://localhost', 'websockets are not supported'],
+    ['tcp://yggd:50%@localhost', 'is written %25'],
   ])('refuses %j', (url, words) => {
     expect(() => parseBrokerAddress(url)).toThrow(
       expect.objectContaining({ code: 'YGG_CONFIG', message: expect.stringContaining(words) }),
     );
   });
 
-  test('shows no password of an address it refuses', () => {
-    expect(() => parseBrokerAddress('xx://yggd:secret@host')).toThrow(
+  test.each([
+    'xx://yggd:secret@host',
+    'xx://yggd:a@secret@host',
+    'xx://yggd:a/secret@host',
+    'tcp://yggd:secret%@host',
+  ])('shows no password of an address it refuses: %s', (url) => {
+    expect(() => parseBrokerAddress(url)).toThrow(
       expect.objectContaining({ message: expect.not.stringContaining('secret') }),
     );
   });
