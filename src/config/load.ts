@@ -66,7 +66,9 @@ export function loadOptions(request: LoadRequest): Loaded {
   }
   const options = complete(values, request.environment);
   const said = (field: Field): Entry | undefined => layers.find((layer) => layer.has(field))?.get(field);
-  findContradictions(options, (field) => said(field)?.place() ?? optionName(field), found);
+  // What could not be read would only seem to be missing.
+  const unread = optionFields.some((field) => said(field) && values[field] === undefined);
+  if (!unread) findContradictions(options, (field) => said(field)?.place() ?? optionName(field), found);
   if (found.mistakes.length > 0) throw new YggError('YGG_CONFIG', found.mistakes.join('\n'));
   if (options.broker.length === 0 && !said('protocol')) {
     found.warnings.push(
