@@ -68,7 +68,8 @@ function* flagsOfTable(): Iterable<Option> {
   for (const field of optionFields) {
     const spec: OptionSpec<unknown> = optionTable[field];
     section = spec.section ?? section;
-    const option = flagOf(optionName(field), spec, `${spec.help} (default: ${defaultText(spec)})`);
+    const repeated = spec.kind.repeatable ? 'may be repeated; ' : '';
+    const option = flagOf(optionName(field), spec, `${spec.help} (${repeated}default: ${defaultText(spec)})`);
     yield section === undefined ? option : option.helpGroup(`${section}:`);
     for (const alias of spec.aliases ?? []) yield flagOf(alias, spec, '').hideHelp();
   }
