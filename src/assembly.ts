@@ -18,7 +18,7 @@ import { clientId } from './host/client-id.ts';
 import { hostFactSources } from './host/facts.ts';
 import { type Host, openHost } from './host/host.ts';
 import { claimDirectory } from './host/owner.ts';
-import { ensurePrivateDirectory } from './host/safe-path.ts';
+import { checkSafeParent, ensurePrivateDirectory } from './host/safe-path.ts';
 import type { Journal } from './journal/journal.ts';
 import { type OpenJournalDeps, openJournal } from './journal/open.ts';
 import { createLifecycle, type Holding, type Lifecycle, type Part } from './lifecycle.ts';
@@ -82,6 +82,7 @@ async function build(settings: AssemblySettings, holdings: Holdings): Promise<As
     const claim = claimDirectory(directory);
     holdings.add(directory, () => claim.release());
   }
+  checkSafeParent(options.socketAddr);
   const counters = createCounters();
   holdings.add('counters', () => sayCounted(counters, log));
   const tls = loadTls(options, { log, clock });

@@ -54,6 +54,21 @@ export function ensurePrivateDirectory(directory: string, options: SafePathOptio
   }
 }
 
+/**
+ * Checks the directories above `target`, which need not be there: nobody else can put something of theirs in its
+ * place. Throws `YGG_UNSAFE_PATH`, and `YGG_CONFIG_FILE` when its directory is not there.
+ */
+export function checkSafeParent(target: string, options: SafePathOptions = {}): void {
+  const directory = path.dirname(path.resolve(target));
+  try {
+    walk(directory, options, 'parent');
+  } catch (cause) {
+    if (cause instanceof YggError) throw cause;
+    const sentence = `${target} cannot be used: ${reasonOf(cause)}; make ${directory}, or name another path.`;
+    throw new YggError('YGG_CONFIG_FILE', sentence, { cause });
+  }
+}
+
 function makePrivate(target: string, options: SafePathOptions): void {
   const made = mkdirSafely(target, options);
   const stats = lstatSync(target);

@@ -2,7 +2,12 @@ import { chmodSync, chownSync, mkdirSync, statSync, symlinkSync, writeFileSync }
 import path from 'node:path';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { YggError } from '../../../src/base/errors.ts';
-import { checkSafePath, ensurePrivateDirectory, type SafePathOptions } from '../../../src/host/safe-path.ts';
+import {
+  checkSafeParent,
+  checkSafePath,
+  ensurePrivateDirectory,
+  type SafePathOptions,
+} from '../../../src/host/safe-path.ts';
 import { tempDir } from '../../helpers/temp-dir.ts';
 import { testScope } from '../../helpers/test-scope.ts';
 
@@ -72,6 +77,18 @@ describe('checkSafePath', () => {
     mkdirSync(inside, { mode: 0o700 });
     checkSafePath(inside, options);
     expect(refusal(() => checkSafePath(sticky, options))).toContain('chmod go-w');
+  });
+
+  test('for what is not there yet, its directory counts, and a sticky one will do', () => {
+    checkSafeParent(path.join(made('tight', 0o755), 'socket'), options);
+    checkSafeParent(path.join(made('sticky', 0o1777), 'socket'), options);
+    const open = made('open', 0o777);
+    expect(refusal(() => checkSafeParent(path.join(open, 'socket'), options))).toContain(
+      `${open} can be changed`,
+    );
+    expect(() => checkSafeParent(path.join(folder, 'none', 'socket'), options)).toThrow(
+      expect.objectContaining({ code: 'YGG_CONFIG_FILE', message: expect.stringContaining('make ') }),
+    );
   });
 
   test('refuses what belongs to somebody else', () => {
