@@ -62,7 +62,8 @@ export class Commands {
     }
     if (message.oversize !== undefined) {
       counters.count('messages_oversize');
-      this.#refuse(message, 'YGG_MESSAGE_TOO_LARGE', `The packet has ${message.oversize} bytes.`);
+      const sentence = `The packet has ${message.oversize} bytes, more than max-message-size allows.`;
+      this.#refuse(message, 'YGG_MESSAGE_TOO_LARGE', sentence);
       return;
     }
     let command: CommandMessage;

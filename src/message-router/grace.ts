@@ -126,7 +126,7 @@ export class Grace {
 
   #bury({ sequence, messageId, directive }: RequestRow): Promise<void> {
     const { inbox, counters, log, grace } = this.#deps;
-    const message = `No worker registered for ${directive} within ${grace} ms.`;
+    const message = `No worker registered for ${directive} within ${grace / 1000} s.`;
     counters.count('messages_dead');
     log.warn({ message_id: messageId, directive, reason: 'no-worker' }, 'no worker came for a message');
     return inbox.bury(sequence, 'no-worker', message).committed;

@@ -104,7 +104,12 @@ export class Intake {
       return;
     }
     const request = requestOf({ messageId, directive, responseTo: '', metadata: null, content: nothing });
-    this.#bury(message, request, 'too-large', `The packet has ${size} bytes.`);
+    this.#bury(
+      message,
+      request,
+      'too-large',
+      `The packet has ${size} bytes, more than max-message-size allows.`,
+    );
   }
 
   /** A message that is known by its id; only one with the same content is the same message. */
