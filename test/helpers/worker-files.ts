@@ -50,7 +50,9 @@ export type Behaviour =
   | 'bad-headers'
   | 'answer-content'
   | 'answer-early'
-  | 'numbered';
+  | 'numbered'
+  | 'signed'
+  | 'poisoned';
 
 export interface NodeWorkerOptions extends WorkerOptions {
   readonly behaviours?: readonly Behaviour[];

@@ -13,7 +13,7 @@ import { tempDir } from './temp-dir.ts';
 import { waitFor } from './wait-for.ts';
 import { install, uninstall, type WorkerFile, writeWorkerConfig } from './worker-files.ts';
 
-const program = path.resolve(import.meta.dirname, '../../dist/cmd/yggd.js');
+const builtProgram = path.resolve(import.meta.dirname, '../../dist/cmd/yggd.js');
 
 export const defaultClientId = 'test-client-0001';
 
@@ -90,6 +90,8 @@ export interface YggdOptions {
   readonly flags?: readonly string[];
   /** Replaces the environment. */
   readonly env?: NodeJS.ProcessEnv;
+  /** Another build of the daemon than the one in `dist`. */
+  readonly program?: string;
 }
 
 export class Yggd extends Child {
@@ -98,7 +100,7 @@ export class Yggd extends Child {
   constructor(scope: Scope, options: YggdOptions) {
     const { home, brokers, clientId = defaultClientId, logLevel = 'info', flags = [], env } = options;
     const words = [
-      program,
+      options.program ?? builtProgram,
       ...brokers.flatMap((url) => ['--broker', url]),
       ...(clientId === '' ? [] : ['--client-id', clientId]),
       ...['--worker-dir', home.workerDir, '--config-dir', home.configDir],

@@ -1,0 +1,80 @@
+/**
+ * Named points of the built daemon at which it can be made to end itself as if killed: `YGGD_CRASH_AT=name:count`
+ * ends it when it comes to that point for the count-th time.
+ */
+import type { Edit } from './instrumented.ts';
+
+interface CrashPoint extends Edit {
+  readonly name: string;
+}
+
+function before(name: string, file: string, find: string): CrashPoint {
+  return { name, file, find, put: `reached('${name}'); $&` };
+}
+
+function after(name: string, file: string, find: string): CrashPoint {
+  return { name, file, find, put: `$& reached('${name}');` };
+}
+
+/** In the order in which a message comes by. */
+const points: readonly CrashPoint[] = [
+  before('replay', 'src/dispatcher/leftovers', 'settle(deps, row);'),
+  before('receive', 'src/message-router/intake', "this.#deps.counters.count('messages_received');"),
+  before('commit-before', 'src/journal/lmdb-store', 'await this.#transact(writes, count); }'),
+  after('commit-after', 'src/journal/lmdb-store', 'await this.#transact(writes, count);'),
+  before('flush-after', 'src/journal/lmdb-store', 'flush(); for (const waiter'),
+  before('puback-before', 'src/mqtt/mqtt-connection', 'if (this.#filter.writable) writeToStream('),
+  after('puback-after', 'src/mqtt/packet-filter', 'this.#socket.write(Buffer.concat(pieces));'),
+  before('admission', 'src/message-router/admission', 'this.#occupy(lane, row.sequence, row.size);'),
+  before('admitted-offered', 'src/message-router/admission', 'const size = content.length;'),
+  before('hand-over-before', 'src/dispatcher/lane', 'worker.connection.send(message,'),
+  after(
+    'hand-over-during',
+    'src/dispatcher/lane',
+    'worker.connection.send(message, (outcome) => this.#onOutcome(job, worker, outcome, attempt));',
+  ),
+  before('hand-over-after', 'src/dispatcher/lane', "if (outcome.kind === 'accepted')"),
+  before('answer-taken', 'src/dispatcher/returns', 'const receipt = journal.outbox.respond('),
+  after(
+    'outbox-before',
+    'src/dispatcher/returns',
+    'const receipt = journal.outbox.respond(responseOf(data, handler), finished?.doc.sequence);',
+  ),
+  before('outbox-after', 'src/dispatcher/returns', "counters.count('responses_returned');"),
+  before('send-answered', 'src/dispatcher/returns', "signals.nudge('data-return', { sequence });"),
+  before('publish-before', 'src/message-router/publishing', "publish('data/out', payload).then("),
+  before('publish-after', 'src/message-router/publishing', 'outbox.remove(row.sequence);'),
+  after('removed', 'src/message-router/publishing', 'outbox.remove(row.sequence);'),
+  before('post-after', 'src/data-processor/posts', 'journal.outbox.remove(sequence);'),
+  before('drain', 'src/lifecycle', 'const overtime = new AbortController();'),
+];
+
+/** Reached only while the daemon is stopping. */
+export const stopPoints: readonly string[] = ['drain'];
+
+/** Reached only by what is posted, or only by what is published. */
+const postPoints = ['post-after'];
+const publishPoints = ['publish-before', 'publish-after', 'removed'];
+
+/** Reached while messages come and go; `via` says how their answers leave. */
+export function runningPoints(via: 'mqtt' | 'http'): readonly string[] {
+  const others = [...stopPoints, ...(via === 'mqtt' ? postPoints : publishPoints)];
+  return points.map(({ name }) => name).filter((name) => !others.includes(name));
+}
+
+const reached = `
+const [name, count] = (process.env['YGGD_CRASH_AT'] ?? '').split(':');
+let left = Number(count);
+globalThis.reached = (point) => {
+  if (point === name && --left === 0) process.kill(process.pid, 'SIGKILL');
+};`;
+
+/** The edits that put the points in. */
+export const crashPoints: readonly Edit[] = [
+  ...points,
+  { file: 'src/base/errors', find: 'export const errorTable', put: `${reached}\n$&` },
+];
+
+export function crashAt(name: string, count: number): NodeJS.ProcessEnv {
+  return { ...process.env, YGGD_CRASH_AT: `${name}:${count}` };
+}
