@@ -7,7 +7,7 @@ export interface Dice {
   upTo(end: number): number;
   /** A whole number from `least` to `most`. */
   between(least: number, most: number): number;
-  pick<T>(list: readonly [T, ...T[]]): T;
+  pick<const T>(list: readonly [T, ...T[]]): T;
   /** Dice of their own for a part of a run, so that the parts do not depend on each other. */
   fork(name: string): Dice;
 }

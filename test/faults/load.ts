@@ -6,9 +6,12 @@ import { Ledgers } from './ledgers.ts';
 export interface LoadOptions {
   readonly server: MqttServer;
   readonly directive: string;
-  readonly messages: number;
+  /** Not set: until `stop`. */
+  readonly messages?: number;
   /** Requests that may be unsettled. */
   readonly window: number;
+  /** Milliseconds between two requests; not set: as many as the window takes. */
+  readonly every?: number;
   readonly content?: (index: number) => unknown;
 }
 
@@ -17,6 +20,8 @@ const patience = 30_000;
 
 export class Load {
   readonly ledgers: Ledgers = new Ledgers();
+  /** Milliseconds of the monotonic clock at which a request was given to the broker. */
+  readonly sentAt: Map<string, number> = new Map();
   readonly #options: LoadOptions;
   /** How much of what the host published was looked at. */
   #seen = 0;
@@ -38,8 +43,15 @@ export class Load {
     return this.ledgers.settled;
   }
 
+  /** All that there will be is settled. */
   get allSettled(): boolean {
-    return this.settled >= this.#options.messages;
+    const { messages = Number.POSITIVE_INFINITY } = this.#options;
+    return this.settled >= (this.#stopped ? this.ledgers.sent.size : messages);
+  }
+
+  /** Sends nothing more. */
+  stop(): void {
+    this.#stopped = true;
   }
 
   /** Waits until everything is settled, or nothing more comes. */
@@ -47,30 +59,48 @@ export class Load {
     let before = -1;
     while (!this.allSettled && this.settled > before) {
       before = this.settled;
-      await waitFor(() => this.settled > before, { what: 'answer', deadline: patience }).catch(() => {});
+      const more = (): boolean => this.settled > before || this.allSettled;
+      await waitFor(more, { what: 'answer', deadline: patience }).catch(() => {});
     }
-    this.#stopped = true;
+    this.stop();
     await this.#publishing;
   }
 
+  /** Milliseconds from each request to the first thing that settled it. */
+  latencies(): number[] {
+    const first = new Map<string, number>();
+    for (const { json, at } of this.#options.server.published) {
+      const id = String(json['response_to'] ?? '');
+      if (this.sentAt.has(id) && !first.has(id)) first.set(id, at);
+    }
+    return [...first].map(([id, at]) => at - (this.sentAt.get(id) ?? at));
+  }
+
   async #publish(): Promise<void> {
-    const { server, directive, messages, window, content = (index) => index } = this.#options;
+    const { messages = Number.POSITIVE_INFINITY, window, every } = this.#options;
     const { sent, acknowledged } = this.ledgers;
     while (sent.size < messages && !this.#stopped) {
-      while (sent.size < messages && sent.size - this.settled < window) {
-        const { id, text } = dataMessage({ directive, content: content(sent.size), metadata: metadataOf() });
-        sent.add(id);
-        void server.publish('data/in', text.replaceAll(placeholder, id)).then(() => acknowledged.add(id));
-      }
-      await new Promise((resolve) => setTimeout(resolve, 5));
+      const room = window - (sent.size - this.settled);
+      const count = Math.min(messages - sent.size, every === undefined ? room : Math.min(room, 1));
+      for (let index = 0; index < count; index += 1) this.#send();
+      await new Promise((resolve) => setTimeout(resolve, every ?? 5));
     }
     await waitFor(() => acknowledged.size === sent.size, { what: 'acknowledgement of the broker' });
+  }
+
+  #send(): void {
+    const { server, directive, content = (index) => index } = this.#options;
+    const { sent, acknowledged } = this.ledgers;
+    const { id, text } = dataMessage({
+      directive,
+      content: content(sent.size),
+      metadata: { request_id: placeholder },
+    });
+    sent.add(id);
+    this.sentAt.set(id, performance.now());
+    void server.publish('data/in', text.replaceAll(placeholder, id)).then(() => acknowledged.add(id));
   }
 }
 
 /** Stands for the id of the message in its own metadata, which a worker gives back. */
 const placeholder = '@id@';
-
-function metadataOf(): Record<string, string> {
-  return { request_id: placeholder };
-}

@@ -1,9 +1,13 @@
 /** Every trial, in the order in which they run. */
 import { crashPoints } from './crash-points.ts';
 import { instrumented } from './instrumented.ts';
+import { volatileDisk } from './power-cuts.ts';
 import type { Figure } from './report.ts';
 import type { Trial, TrialSettings } from './trial.ts';
+import { brokerFaults } from './trials/broker-faults.ts';
 import { type KillsOptions, type KillsResult, kills } from './trials/kills.ts';
+import { poison, sentAgain } from './trials/rules.ts';
+import { workerFaults } from './trials/worker-faults.ts';
 
 type KillsCount = Pick<KillsOptions, 'messages' | 'kills'>;
 
@@ -18,6 +22,7 @@ function done({ kills: struck, atPoints, acknowledged, answered, reported }: Kil
 
 const inbound: KillsCount = { messages: 50_000, kills: 100 };
 const outbound: KillsCount = { messages: 10_000, kills: 50 };
+const power: KillsCount = { messages: 20_000, kills: 100 };
 
 function part({ long }: TrialSettings, { messages, kills: count }: KillsCount): KillsCount {
   return long ? { messages, kills: count } : { messages: messages / 10, kills: count / 10 };
@@ -94,4 +99,97 @@ export const trials: readonly Trial[] = [
       ];
     },
   },
+  {
+    name: 'power-cuts',
+    async run(settings): Promise<Figure[]> {
+      const { scope, dice } = settings;
+      const result = await kills(scope, {
+        dice,
+        program: instrumented(scope, volatileDisk),
+        redelivery: 'until-done',
+        ...part(settings, power),
+      });
+      return [
+        {
+          name: 'power cut: requests lost',
+          value: result.lost.length + result.reported,
+          atMost: 0,
+          detail: done(result),
+        },
+        { name: 'power cut: answered Sends lost', value: result.responsesLost.length, atMost: 0 },
+      ];
+    },
+  },
+  {
+    name: 'broker',
+    async run({ scope, dice, long }): Promise<Figure[]> {
+      const result = await brokerFaults(scope, { dice, faults: long ? 200 : 20, messagesPerFault: 60 });
+      const { faults, wrong, stuck, lost, ranAgain, acknowledged, answered, reported } = result;
+      return [
+        {
+          name: 'broker faults: lost or wrongly acknowledged',
+          value: lost.length + wrong.length + (stuck === undefined ? 0 : 1),
+          atMost: 0,
+          detail: `${faults} faults, ${acknowledged} messages, ${answered} answered, ${reported} reported`,
+        },
+        { name: 'broker faults: run again', value: ranAgain, atMost: 0 },
+      ];
+    },
+  },
+  {
+    name: 'workers',
+    async run({ scope, dice, long }): Promise<Figure[]> {
+      const count = long ? 200 : 12;
+      const { faults, untilDone, untilAccepted, bystander, recoveries } = await workerFaults(scope, {
+        dice,
+        faults: count,
+        workers: 6,
+      });
+      const acknowledged = untilDone.acknowledged + untilAccepted.acknowledged;
+      return [
+        {
+          name: 'worker faults: lost',
+          value: untilDone.lost.length + untilDone.reported + untilAccepted.lost.length,
+          atMost: 0,
+          detail: `${faults} faults, ${acknowledged} messages, ${untilAccepted.reported} reported`,
+        },
+        { name: 'worker faults, until-accepted: run again', value: untilAccepted.ranAgain, atMost: 0 },
+        {
+          name: 'worker faults: delay of another worker',
+          value: Math.max(...bystander),
+          unit: 'ms',
+          atMost: 2_000,
+          detail: `${bystander.length} messages`,
+        },
+        {
+          name: 'worker killed to registered, p99',
+          value: percentile(recoveries, 0.99),
+          unit: 'ms',
+          atMost: 3_000,
+          detail: `${recoveries.length} kills`,
+        },
+      ];
+    },
+  },
+  {
+    name: 'rules',
+    async run({ scope }): Promise<Figure[]> {
+      const { answered, reasons } = await poison(scope);
+      return [
+        { name: 'message that kills its worker: others answered', value: answered, atLeast: 7 },
+        { name: '... and given up itself', value: reasons['worker-died'] ?? 0, atLeast: 1, atMost: 1 },
+        {
+          name: 'found no worker, sent again: run',
+          value: await sentAgain(scope),
+          atLeast: 1,
+          atMost: 1,
+        },
+      ];
+    },
+  },
 ];
+
+function percentile(values: readonly number[], part: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN;
+}

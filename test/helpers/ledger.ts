@@ -10,6 +10,8 @@ export type LedgerEvent = 'start' | 'register' | 'register-again' | 'message' | 
 export interface LedgerEntry {
   readonly event: LedgerEvent;
   readonly pid: number;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
   readonly [field: string]: unknown;
 }
 

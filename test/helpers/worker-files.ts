@@ -62,6 +62,8 @@ export interface NodeWorkerOptions extends WorkerOptions {
   readonly ledger?: string;
   /** Milliseconds before it answers. */
   readonly delay?: number;
+  /** File with the milliseconds it waits before it registers. */
+  readonly startDelay?: string;
   /** Directive of its answers, when not the handler. */
   readonly answerTo?: string;
 }
@@ -79,6 +81,7 @@ export function nodeWorker(options: NodeWorkerOptions = {}): WorkerFile {
   if (options.features) env['FIXTURE_FEATURES'] = JSON.stringify(options.features);
   if (options.ledger !== undefined) env['FIXTURE_LEDGER'] = options.ledger;
   if (options.delay !== undefined) env['FIXTURE_DELAY'] = String(options.delay);
+  if (options.startDelay !== undefined) env['FIXTURE_START_DELAY'] = options.startDelay;
   if (options.answerTo !== undefined) env['FIXTURE_ANSWER_TO'] = options.answerTo;
   return {
     name,

@@ -1,0 +1,153 @@
+/** Workers are killed, stopped and slow to start while messages flow; one of them is left alone and watched. */
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { type Ledger, ledger } from '../../helpers/ledger.ts';
+import { startMosquitto } from '../../helpers/mosquitto.ts';
+import { connectMqttServer } from '../../helpers/mqtt-server.ts';
+import { alive } from '../../helpers/processes.ts';
+import type { Scope } from '../../helpers/scope.ts';
+import { tempDir } from '../../helpers/temp-dir.ts';
+import { nodeWorker, type WorkerFile } from '../../helpers/worker-files.ts';
+import { createHome, startYggd } from '../../helpers/yggd.ts';
+import type { Dice } from '../dice.ts';
+import { compare, type Verdict } from '../ledgers.ts';
+import { Load } from '../load.ts';
+
+export interface WorkerFaultsOptions {
+  readonly dice: Dice;
+  readonly faults: number;
+  /** Workers that are struck, besides the one that is not; faults come to them in turns. */
+  readonly workers: number;
+  readonly program?: string;
+}
+
+export interface WorkerFaultsResult {
+  readonly faults: number;
+  /** Of the workers that are run again until they are done, and of those that are not. */
+  readonly untilDone: Verdict;
+  readonly untilAccepted: Verdict;
+  /** Milliseconds that the messages of the worker that was left alone took. */
+  readonly bystander: readonly number[];
+  /** Milliseconds from each kill of a worker that starts at once to its next registration. */
+  readonly recoveries: readonly number[];
+}
+
+/** Milliseconds between two faults of one worker: it has been registered long enough to be restarted at once. */
+const gap = 6_000;
+
+interface Target {
+  readonly name: string;
+  readonly redelivery: 'until-accepted' | 'until-done';
+  readonly book: Ledger;
+  readonly delayFile: string;
+  readonly worker: WorkerFile;
+}
+
+export async function workerFaults(scope: Scope, options: WorkerFaultsOptions): Promise<WorkerFaultsResult> {
+  const { dice, faults, workers, program } = options;
+  const folder = tempDir(scope, 'delays-');
+  const targets = Array.from({ length: workers }, (_, index) => targetOf(scope, folder, index));
+  const bystander = nodeWorker({ handler: 'bystander' });
+  const broker = await startMosquitto(scope);
+  const server = await connectMqttServer(scope, broker.url);
+  const home = createHome(scope, [...targets.map(({ worker }) => worker), bystander]);
+  const names = [...targets.map(({ name }) => name), 'bystander'];
+  const yggd = startYggd(scope, {
+    home,
+    brokers: [broker.url],
+    logLevel: 'error',
+    ...(program !== undefined && { program }),
+  });
+  await server.online(names, { deadline: 30_000 });
+
+  const loadOf = (directive: string): Load => new Load({ server, directive, window: 20, every: 20 });
+  const loads = new Map(targets.map((target) => [target, loadOf(target.name)]));
+  const watched = loadOf('bystander');
+  const kills: Array<{ readonly target: Target; readonly at: number }> = [];
+  let struck = 0;
+  while (struck < faults) {
+    const begun = performance.now();
+    for (const target of targets) {
+      if (struck === faults) break;
+      const kind = dice.pick(['kill', 'kill', 'slow-start', 'stop']);
+      writeFileSync(target.delayFile, String(kind === 'slow-start' ? dice.between(500, 3_000) : 0));
+      if (await strike(target, kind, dice)) {
+        struck += 1;
+        if (kind === 'kill') kills.push({ target, at: Date.now() });
+      }
+      await sleep(dice.between(0, gap / workers));
+    }
+    await sleep(Math.max(0, gap - (performance.now() - begun)));
+  }
+
+  for (const load of [...loads.values(), watched]) load.stop();
+  await Promise.all([...loads.values(), watched].map((load) => load.end()));
+  await yggd.stopCleanly();
+  const verdicts = (redelivery: Target['redelivery']): Verdict =>
+    sum(
+      [...loads]
+        .filter(([target]) => target.redelivery === redelivery)
+        .map(([{ book }, { ledgers }]) => compare(ledgers, book.entries())),
+    );
+  return {
+    faults: struck,
+    untilDone: verdicts('until-done'),
+    untilAccepted: verdicts('until-accepted'),
+    bystander: watched.latencies(),
+    recoveries: kills.flatMap(({ target, at }) => {
+      const next = target.book.events('register').find((entry) => entry.at >= at);
+      return next ? [next.at - at] : [];
+    }),
+  };
+}
+
+function targetOf(scope: Scope, folder: string, index: number): Target {
+  const name = `target-${index}`;
+  const redelivery = index % 2 === 0 ? 'until-done' : 'until-accepted';
+  const book = ledger(scope);
+  const delayFile = path.join(folder, name);
+  writeFileSync(delayFile, '0');
+  const worker = nodeWorker({
+    handler: name,
+    redelivery,
+    ledger: book.file,
+    startDelay: delayFile,
+    delay: 10,
+  });
+  return { name, redelivery, book, delayFile, worker };
+}
+
+/** Strikes its running incarnation; says whether there was one. */
+async function strike({ book }: Target, kind: 'kill' | 'slow-start' | 'stop', dice: Dice): Promise<boolean> {
+  const pid = book.pids().at(-1);
+  if (pid === undefined || !alive(pid)) return false;
+  if (kind === 'stop') {
+    process.kill(pid, 'SIGSTOP');
+    await sleep(dice.between(100, 1_000));
+    // Half of them are killed while they stand still.
+    process.kill(pid, dice.next() < 0.5 ? 'SIGCONT' : 'SIGKILL');
+  } else process.kill(pid, 'SIGKILL');
+  return true;
+}
+
+function sum(verdicts: readonly Verdict[]): Verdict {
+  return verdicts.reduce((total, verdict) => ({
+    acknowledged: total.acknowledged + verdict.acknowledged,
+    answered: total.answered + verdict.answered,
+    reported: total.reported + verdict.reported,
+    lost: [...total.lost, ...verdict.lost],
+    responsesLost: [...total.responsesLost, ...verdict.responsesLost],
+    ranAgain: total.ranAgain + verdict.ranAgain,
+    answeredAgain: total.answeredAgain + verdict.answeredAgain,
+    reasons: Object.fromEntries(
+      [...Object.keys(total.reasons), ...Object.keys(verdict.reasons)].map((reason) => [
+        reason,
+        (total.reasons[reason] ?? 0) + (verdict.reasons[reason] ?? 0),
+      ]),
+    ),
+  }));
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
