@@ -65,9 +65,8 @@ export class Ledger implements TableHost {
   #trouble: Trouble | undefined;
   #refusal: Outcome | undefined;
   #sequence = 0;
-  /** Transactions that are committed and not yet flushed, and when the first of them was sent. */
-  #unflushed = 0;
-  #unflushedSince = 0;
+  /** When each transaction was sent that is committed and not yet flushed; they are flushed in order. */
+  readonly #unflushed: number[] = [];
   #flushWaiters: Array<() => void> = [];
   #housekeeping: () => void = () => {};
 
@@ -163,7 +162,7 @@ export class Ledger implements TableHost {
   }
 
   get #quiet(): boolean {
-    return !this.#gathering && !this.#underWay && this.#unflushed === 0;
+    return !this.#gathering && !this.#underWay && this.#unflushed.length === 0;
   }
 
   #gather(): Batch {
@@ -209,15 +208,14 @@ export class Ledger implements TableHost {
     if (batch.adds) outcomes.push(batch.adds);
     for (const outcome of outcomes) outcome.commit();
     for (const callback of batch.afterwards) callback();
-    if (this.#unflushed === 0) this.#unflushedSince = this.#sentAt;
-    this.#unflushed += 1;
+    this.#unflushed.push(this.#sentAt);
     void flushed.then(() => this.#onFlushed(outcomes));
     if (this.#gathering) this.#deps.defer(() => this.#send());
   }
 
   #onFlushed(outcomes: readonly Outcome[]): void {
-    this.#unflushed -= 1;
-    if (this.#trouble && this.#unflushed === 0 && !this.#retry) this.#setTrouble(undefined, '');
+    this.#unflushed.shift();
+    if (this.#trouble && this.#unflushed.length === 0 && !this.#retry) this.#setTrouble(undefined, '');
     for (const outcome of outcomes) outcome.flush();
     if (this.#quiet) for (const done of this.#flushWaiters.splice(0)) done();
   }
@@ -251,8 +249,8 @@ export class Ledger implements TableHost {
   /** One timer looks after all transactions, so that each costs nothing. */
   readonly #onWatch = (): void => {
     this.#watch = undefined;
-    if (this.#closed || (!this.#underWay && this.#unflushed === 0)) return;
-    const since = this.#unflushed > 0 ? this.#unflushedSince : this.#sentAt;
+    if (this.#closed || (!this.#underWay && this.#unflushed.length === 0)) return;
+    const since = this.#unflushed[0] ?? this.#sentAt;
     if (this.#deps.clock.monotonic() - since >= slowAfter && !this.#trouble) {
       const reason = `A write has been under way for more than ${slowAfter} ms.`;
       this.#setTrouble('slow', reason, new YggError('YGG_JOURNAL_IO', `The disk is slow: ${reason}`));
