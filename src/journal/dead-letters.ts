@@ -137,11 +137,12 @@ export class DeadLetterOffice {
   }
 
   #dropOldest(limit: number, isDue: (dead: StoredDead) => boolean): number {
+    const { ledger, tables, onOverflow } = this.#deps;
     let dropped = 0;
-    for (const { key, value } of this.#deps.tables.dead.page({ after: 0, before: lastSequence, limit })) {
+    for (const { key, value } of tables.dead.page({ after: 0, before: lastSequence, limit })) {
       if (!isDue(value)) break;
       this.drop(key);
-      this.#deps.onOverflow(letterOf(key, value));
+      ledger.afterCommit(() => onOverflow(letterOf(key, value)));
       dropped += 1;
     }
     return dropped;

@@ -197,6 +197,25 @@ describe('dead letters', () => {
     expect(journal.inbox.find('a')).toBeUndefined();
   });
 
+  test('are said to be dropped once, however often the disk refuses it', async () => {
+    const { journal, store, clock, settle, overflowed } = openOnMemory({
+      limits: { dead: { messages: 1, age: day } },
+    });
+    for (const messageId of ['a', 'b']) journal.inbox.receive(request({ messageId }));
+    await settle();
+    for (const { sequence } of journal.inbox.waiting('echo', 10)) journal.inbox.bury(sequence, 'failed', '');
+    store.fault = 'full';
+    for (const tries of [2, 3]) {
+      await waitFor(() => store.tried === tries, { what: 'try' });
+      await new Promise(setImmediate);
+      expect(overflowed).toEqual([]);
+      if (tries === 3) store.fault = undefined;
+      clock.wind(10_000);
+    }
+    await settle();
+    expect(overflowed.map((letter) => letter.messageId)).toEqual(['a']);
+  });
+
   test('have no more room together than the inbox', async () => {
     const limits = { inbox: { messages: 100, bytes: 10_000 } };
     const { journal, settle } = openOnMemory({ limits });
