@@ -56,6 +56,10 @@ export function createJournal(deps: CreateJournalDeps): OpenedJournal {
       for (const listener of listeners) listener(trouble);
     },
   });
+  const reportListeners = new Set<() => void>();
+  const onReport = (): void => {
+    for (const listener of reportListeners) listener();
+  };
   const now = (): number => clock.now();
   const tables = openTables(ledger);
   const tallies = new Tallies(ledger);
@@ -71,9 +75,10 @@ export function createJournal(deps: CreateJournalDeps): OpenedJournal {
     uuid: deps.uuid,
     onOverflow: deps.onOverflow,
     removeFile,
+    onReport,
   });
   const inbox = new JournalInbox({ ledger, tables, tallies, ids, deadLetters, limits, now, removeFile });
-  const outbox = new JournalOutbox({ ledger, tables, tallies, inbox, deadLetters, limits, now });
+  const outbox = new JournalOutbox({ ledger, tables, tallies, inbox, deadLetters, limits, now, onReport });
 
   ledger.beforeEach(() => {
     ids.trim();
@@ -153,6 +158,10 @@ export function createJournal(deps: CreateJournalDeps): OpenedJournal {
     onTrouble(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
+    },
+    onReport(listener) {
+      reportListeners.add(listener);
+      return () => reportListeners.delete(listener);
     },
     flush: (abort) => ledger.flush(abort),
     close() {

@@ -28,6 +28,8 @@ export interface DeadLettersDeps {
   /** A letter fell out because there are too many, or because it is too old. */
   readonly onOverflow: (letter: DeadLetter) => void;
   readonly removeFile: (contentFile: string) => void;
+  /** A report is on the disk. */
+  readonly onReport: () => void;
 }
 
 /** Room for a report: taken before the write, so that the same is written when it runs again. */
@@ -167,7 +169,7 @@ export class DeadLetterOffice {
     { was, reason, message, diedAt }: Death,
     { sequence, messageId }: ReportPlace,
   ): 'reported' | 'unreported' {
-    const { tables, tallies, limits } = this.#deps;
+    const { ledger, tables, tallies, limits, onReport } = this.#deps;
     if (tallies.get('reports').messages >= limits.reports) return 'unreported';
     const error = { error: { code: reason, message } };
     const body = bodyOf({ status: 'failed', reason }, Buffer.from(JSON.stringify(error)));
@@ -185,6 +187,7 @@ export class DeadLetterOffice {
       weight: body.record.length,
     });
     tallies.add('reports', { messages: 1, bytes: body.record.length });
+    ledger.afterCommit(onReport);
     return 'reported';
   }
 }

@@ -227,7 +227,10 @@ export interface Outbox {
 
   row(sequence: number): ResponseRow | undefined;
   body(sequence: number): ResponseBody | undefined;
-  /** Responses by sequence after `after`, oldest first; reports have their own list. */
+  /**
+   * Responses by sequence after `after`, oldest first; reports have their own list. Both tell only of what is on the
+   * disk, for what they tell of goes out.
+   */
   responses(after: number, limit: number): readonly ResponseRow[];
   reports(after: number, limit: number): readonly ResponseRow[];
   fill(handler?: string): Gauge;
@@ -264,6 +267,8 @@ export interface Journal {
   readonly cleanStart: boolean;
   /** Calls back when `trouble` changes; returns the function that stops it. */
   onTrouble(listener: (trouble: Journal['trouble']) => void): () => void;
+  /** Calls back when `outbox.reports` tells of more; returns the function that stops it. */
+  onReport(listener: () => void): () => void;
   /** Everything written so far is on the disk; rejects when the deadline of the caller's signal passes first. */
   flush(abort?: AbortSignal): Promise<void>;
   /** Flushes, says the end was clean, and closes. */

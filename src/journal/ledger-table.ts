@@ -84,6 +84,18 @@ export class LedgerTable<K extends Key, V> {
     return page.slice(0, range.limit);
   }
 
+  /** A page of what is on the disk, as it was changed since; what came since is not in it. */
+  pageOnDisk(range: Range<K>): Array<{ readonly key: K; readonly value: V }> {
+    const page: Array<{ readonly key: K; readonly value: V }> = [];
+    for (const { key, value: record } of this.#host.store.page(this.name, range)) {
+      const id = idOf(key);
+      const change = this.#fresh.get(id) ?? this.#sent.get(id);
+      const value = change ? change.value : (this.#kept.get(id) ?? this.#decode(key, record));
+      if (value !== undefined) page.push({ key, value });
+    }
+    return page;
+  }
+
   /** Every value of a table that is kept whole. */
   *values(): Iterable<readonly [id: number | string, value: V]> {
     for (const [id, value] of this.#kept) if (!this.#fresh.has(id) && !this.#sent.has(id)) yield [id, value];

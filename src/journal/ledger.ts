@@ -37,8 +37,8 @@ type Transacted = Pick<LedgerTable<never, never>, 'send' | 'committed' | 'undo'>
 interface Batch {
   /** In order; made again when the transaction fails. */
   readonly changes: Array<() => void>;
-  /** What waits for the commit: fetched content is removed after what named it. */
-  readonly afterwards: Array<() => void>;
+  /** What waits for the commit, each once: fetched content is removed after what named it. */
+  readonly afterwards: Set<() => void>;
   /** Told when the adds of this batch are on the disk or refused. */
   adds: Outcome | undefined;
   /** Told when its changes are on the disk. */
@@ -118,9 +118,9 @@ export class Ledger implements TableHost {
     return batch.outcome;
   }
 
-  /** Called within a write: once that write is committed. A write that runs again calls this again. */
+  /** Called within a write: calls back once, when that write is committed. A write that runs again calls this again. */
   afterCommit(callback: () => void): void {
-    this.#gather().afterwards.push(callback);
+    this.#gather().afterwards.add(callback);
   }
 
   /** Puts a record aside, where it hurts nobody and can be looked at. */
@@ -169,7 +169,7 @@ export class Ledger implements TableHost {
     if (this.#gathering) return this.#gathering;
     const batch: Batch = {
       changes: [],
-      afterwards: [],
+      afterwards: new Set(),
       adds: undefined,
       outcome: new Outcome(),
       earlier: [],
@@ -229,7 +229,7 @@ export class Ledger implements TableHost {
     this.#underWay = undefined;
     const next: Batch = {
       changes: [...batch.changes, ...(behind?.changes ?? [])],
-      afterwards: [],
+      afterwards: new Set(),
       adds: undefined,
       outcome: behind?.outcome ?? new Outcome(),
       earlier: [...batch.earlier, batch.outcome],

@@ -29,6 +29,8 @@ export interface OutboxDeps {
   readonly deadLetters: DeadLetterOffice;
   readonly limits: JournalLimits;
   readonly now: () => number;
+  /** A report is on the disk. */
+  readonly onReport: () => void;
 }
 
 export class JournalOutbox implements Outbox {
@@ -141,7 +143,8 @@ export class JournalOutbox implements Outbox {
   }
 
   #list(table: 'responses' | 'reports', after: number, limit: number): readonly ResponseRow[] {
-    return this.#deps.tables[table].page({ after, before: lastSequence, limit }).map(({ value }) => value);
+    const range = { after, before: lastSequence, limit };
+    return this.#deps.tables[table].pageOnDisk(range).map(({ value }) => value);
   }
 
   #checkRoom(handler: string, weight: number): void {
@@ -172,6 +175,7 @@ export class JournalOutbox implements Outbox {
   #enter(row: StoredResponse): void {
     this.#tableOf(row).put(row.sequence, row);
     this.#count(row, 1);
+    if (row.kind === 'report') this.#deps.ledger.afterCommit(this.#deps.onReport);
   }
 
   #leave(row: StoredResponse): void {

@@ -16,8 +16,6 @@ export interface CancelsDeps {
   readonly onWorking: (directive: string, messageId: string) => void;
   /** The message waits, and is about to be given up. */
   readonly onDropped: (sequence: number, directive: string) => void;
-  /** A dead letter was written; its report may wait in the outbox. */
-  readonly onDead: () => void;
   readonly counters: Pick<Counters, 'count'>;
   readonly clock: Pick<Clock, 'monotonic'>;
   readonly log: Logger;
@@ -37,7 +35,7 @@ export class Cancels {
   }
 
   cancel(directive: string, messageId: string): void {
-    const { inbox, messages, onWorking, onDropped, onDead, counters, log } = this.#deps;
+    const { inbox, messages, onWorking, onDropped, counters, log } = this.#deps;
     const known = inbox.find(messageId);
     const fields = { message_id: messageId, directive };
     if (!known || known.directive !== directive) {
@@ -47,9 +45,7 @@ export class Cancels {
       onWorking(directive, messageId);
     } else if (known.state === 'waiting' || known.state === 'offered') {
       onDropped(known.sequence, directive);
-      inbox
-        .bury(known.sequence, 'cancelled', 'It was cancelled while it waited.')
-        .committed.then(onDead, () => {});
+      inbox.bury(known.sequence, 'cancelled', 'It was cancelled while it waited.');
       counters.count('messages_dead');
       log.info(fields, 'a waiting message was cancelled');
     } else {

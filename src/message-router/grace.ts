@@ -14,8 +14,6 @@ import type { Inbox, RequestRow } from '../journal/journal.ts';
 export interface GraceDeps {
   readonly inbox: Pick<Inbox, 'waiting' | 'cancels' | 'bury'>;
   readonly workers: Pick<Datastore['workers'], 'get'>;
-  /** A dead letter was written; its report may wait in the outbox. */
-  readonly onDead: () => void;
   readonly counters: Pick<Counters, 'count'>;
   readonly clock: Clock;
   readonly log: Logger;
@@ -111,7 +109,7 @@ export class Grace {
 
   /** Gives up what is due, a page at a time; a worker that registers meanwhile gets the rest. */
   async #expire(directive: string): Promise<void> {
-    const { inbox, workers, clock, onDead } = this.#deps;
+    const { inbox, workers, clock } = this.#deps;
     for (;;) {
       if (this.#closed || workers.get(directive)) return;
       const rows = [...inbox.waiting(directive, page), ...inbox.cancels(directive, page)];
@@ -120,7 +118,6 @@ export class Grace {
       for (const row of expired) written = this.#bury(row);
       if (!written) return;
       await written;
-      onDead();
     }
   }
 

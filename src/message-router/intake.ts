@@ -21,8 +21,6 @@ export interface IntakeDeps {
   readonly onCommand: (message: Incoming) => void;
   /** A message with QoS 1 was left to the broker. */
   readonly onLeft: () => void;
-  /** A dead letter was written; its report may wait in the outbox. */
-  readonly onDead: () => void;
   /** Whether a cancel for this message came before it did. */
   readonly isCancelled: (directive: string, messageId: string) => boolean;
   readonly counters: Pick<Counters, 'count'>;
@@ -156,16 +154,14 @@ export class Intake {
 
   /** Taken, but only as a dead letter. */
   #bury(message: Incoming, request: NewRequest, reason: DeadReason, sentence: string): void {
-    const { journal, counters, log, onDead } = this.#deps;
+    const { journal, counters, log } = this.#deps;
     const { messageId, directive } = request;
     counters.count('messages_dead');
     log.warn(
       { message_id: messageId, directive, reason, error: sentence },
       'a message was given up on arrival',
     );
-    const receipt = journal.inbox.refuse(request, reason, sentence);
-    receipt.committed.then(onDead, () => {});
-    this.#settle(message, messageId, receipt.flushed);
+    this.#settle(message, messageId, journal.inbox.refuse(request, reason, sentence).flushed);
   }
 
   /** Acknowledges once it is flushed; what the disk refused is left to the broker. */

@@ -8,7 +8,7 @@
  * `message-cancel`, `message-send`, `client-connect`, `client-disconnect`, `topic-subscribe`. Never calls a worker and
  * never fetches anything; nothing that the broker waits for waits for a signal.
  */
-import type { Clock, Timer } from '../base/clock.ts';
+import type { Clock } from '../base/clock.ts';
 import { pause } from '../base/deadline.ts';
 import { reasonOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
@@ -19,7 +19,7 @@ import type { DrainStage, Part } from '../lifecycle.ts';
 import { encodeEvent } from '../messages.ts';
 import { BrokerLink, type LinkDown, type LinkState, type LinkUp } from '../mqtt/broker-link.ts';
 import type { Connector, Incoming } from '../mqtt/connector.ts';
-import type { SignalMap, Signals } from '../signals.ts';
+import type { Signals } from '../signals.ts';
 import { Admission } from './admission.ts';
 import { Cancels } from './cancels.ts';
 import { Commands } from './commands.ts';
@@ -34,7 +34,10 @@ import { Publishing } from './publishing.ts';
 export interface MessageRouterDeps {
   readonly signals: Signals;
   readonly datastore: Pick<Datastore, 'workers' | 'messages'>;
-  readonly journal: Pick<Journal, 'inbox' | 'outbox' | 'done' | 'trouble' | 'cleanStart'>;
+  readonly journal: Pick<
+    Journal,
+    'inbox' | 'outbox' | 'done' | 'trouble' | 'cleanStart' | 'flush' | 'onReport'
+  >;
   readonly connector: Connector;
   readonly host: Host;
   readonly counters: Counters;
@@ -75,8 +78,6 @@ export interface MessageRouter extends Part {
   readonly link: LinkState;
 }
 
-/** Milliseconds between two looks for failure reports that nobody announced. */
-const reportInterval = 5_000;
 /** Milliseconds of the goodbye in which the outbox may empty. */
 const emptyDeadline = 1_500;
 
@@ -98,13 +99,12 @@ class Router implements MessageRouter {
   readonly #presence: Presence;
   readonly #leftBehind: LeftBehind;
   readonly #announcer: LinkAnnouncer;
-  #reports: Timer | undefined;
-  #stopListening: (() => void) | undefined;
+  /** Ends what it listens to beside signals. */
+  #deafen: Array<() => void> = [];
 
   constructor(deps: MessageRouterDeps) {
     const { signals, datastore, journal, host, newId, clock } = deps;
     const options = { ...defaults, ...deps.options };
-    const onDead = (): void => this.#publishing.lookForReports();
     this.#deps = deps;
     this.#announcer = new LinkAnnouncer(deps);
     this.#hold = options.disconnectHold;
@@ -145,7 +145,6 @@ class Router implements MessageRouter {
       inbox: journal.inbox,
       workers: datastore.workers,
       grace: options.workerGrace,
-      onDead,
     });
     this.#admission = new Admission({
       ...deps,
@@ -162,7 +161,6 @@ class Router implements MessageRouter {
       messages: datastore.messages,
       onWorking: (directive, messageId) => void signals.emit('message-cancel', { directive, messageId }),
       onDropped: (sequence, directive) => this.#admission.drop(sequence, directive),
-      onDead,
     });
     this.#commands = new Commands({
       ...deps,
@@ -181,7 +179,6 @@ class Router implements MessageRouter {
       receive: (request) => this.#admission.receive(request),
       onCommand: (message) => this.#commands.take(message),
       onLeft: () => this.#leftBehind.add(),
-      onDead,
       isCancelled: (directive, messageId) => cancels.cameBefore(directive, messageId),
     });
   }
@@ -192,7 +189,9 @@ class Router implements MessageRouter {
 
   init(): void {
     const { signals, journal, host } = this.#deps;
-    signals.on('message-settle', this.name, (settled) => this.#onSettle(settled));
+    signals.on('message-settle', this.name, ({ sequence, directive, outcome }) =>
+      this.#admission.settle(sequence, directive, outcome),
+    );
     signals.on('data-consume', this.name, ({ sequence }) => this.#publishing.consume(sequence));
     signals.on('inbox-add', this.name, ({ directive }) => this.#admission.fill(directive));
     signals.on('worker-register', this.name, ({ handler }) => {
@@ -205,12 +204,14 @@ class Router implements MessageRouter {
       this.#grace.onUnregister(handler);
       this.#status.changed();
     });
-    this.#stopListening = host.onChange(() => this.#status.changed());
+    this.#deafen = [
+      host.onChange(() => this.#status.changed()),
+      journal.onReport(() => this.#publishing.lookForReports()),
+    ];
     for (const directive of journal.inbox.directives()) this.#grace.watch(directive);
   }
 
   run(): void {
-    this.#reports = this.#deps.clock.every(reportInterval, () => this.#publishing.lookForReports());
     this.#presence.resume();
   }
 
@@ -221,7 +222,7 @@ class Router implements MessageRouter {
       this.#grace.close();
     } else if (stage === 'goodbye') {
       const { clock } = this.#deps;
-      await Promise.race([this.#publishing.idle(), pause(emptyDeadline, { abort, clock })]);
+      await Promise.race([this.#emptied(), pause(emptyDeadline, { abort, clock })]);
       await this.#presence.end();
     }
   }
@@ -230,8 +231,7 @@ class Router implements MessageRouter {
     this.#intake.close();
     this.#admission.close();
     this.#grace.close();
-    this.#reports?.cancel();
-    this.#stopListening?.();
+    for (const stop of this.#deafen.splice(0)) stop();
     await this.#presence.end();
   }
 
@@ -241,6 +241,12 @@ class Router implements MessageRouter {
 
   renew(): Promise<void> {
     return this.#presence.renew();
+  }
+
+  /** The outbox, with the reports of what has just died. */
+  async #emptied(): Promise<void> {
+    await this.#deps.journal.flush();
+    await this.#publishing.idle();
   }
 
   #onMessage(message: Incoming): void {
@@ -264,11 +270,6 @@ class Router implements MessageRouter {
     this.#publishing.onDown();
     this.#leftBehind.onDown();
     this.#announcer.onDown(down);
-  }
-
-  #onSettle({ sequence, directive, outcome }: SignalMap['message-settle']): void {
-    this.#admission.settle(sequence, directive, outcome);
-    if (outcome === 'dead') this.#publishing.lookForReports();
   }
 
   #onSent({ sequence, messageId, kind }: ResponseRow): void {

@@ -211,9 +211,7 @@ export class Publishing {
     counters.count('responses_published');
     log.debug({ message_id: row.messageId, response_to: row.responseTo, kind: row.kind }, 'published');
     onSent(row);
-    // A place for a report that had none is free now.
-    if (row.kind === 'report') this.lookForReports();
-    else this.#pump();
+    this.#pump();
   }
 
   #onFailed(row: ResponseRow, error: unknown): void {

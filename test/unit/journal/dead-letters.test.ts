@@ -92,6 +92,7 @@ describe('the report of a dead response', () => {
     const { journal, settle } = openOnMemory();
     const { sequence } = journal.inbox.receive(request());
     journal.inbox.bury(sequence, 'failed', '');
+    await settle();
     const [report] = journal.outbox.reports(0, 10);
     journal.outbox.bury(report?.sequence ?? 0, 'publish-refused', '');
     await settle();

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { waitFor } from '../../helpers/wait-for.ts';
 import { openOnMemory, request, response } from './journal-on-memory.ts';
 
 describe('a response', () => {
@@ -18,6 +19,33 @@ describe('a response', () => {
     expect(outbox.row(first)).toBeUndefined();
     expect(outbox.body(first)).toBeUndefined();
     expect(outbox.responses(0, 10).map((row) => row.sequence)).toEqual([second]);
+  });
+
+  test('is listed when it is on the disk and not before, because what is listed goes out', async () => {
+    const { journal, store, settle } = openOnMemory();
+    const { outbox, inbox } = journal;
+    const { sequence } = inbox.receive(request());
+    await settle();
+    let listed = 0;
+    const stop = journal.onReport(() => {
+      listed = outbox.reports(0, 10).length;
+    });
+    store.held = true;
+    const answer = outbox.respond(response());
+    inbox.bury(sequence, 'failed', '');
+    expect(outbox.row(answer.sequence)).toBeDefined();
+    expect([outbox.responses(0, 10), outbox.reports(0, 10)]).toEqual([[], []]);
+    await waitFor(() => store.tried === 2, { what: 'transaction' });
+    expect([outbox.responses(0, 10), outbox.reports(0, 10)]).toEqual([[], []]);
+    store.release();
+    await answer.flushed;
+    expect(listed).toBe(1);
+    expect(outbox.responses(0, 10)).toHaveLength(1);
+    stop();
+    outbox.charge(answer.sequence, { failures: 1 });
+    expect(outbox.responses(0, 10)).toMatchObject([{ failures: 1 }]);
+    outbox.remove(answer.sequence);
+    expect(outbox.responses(0, 10)).toEqual([]);
   });
 
   test('finishes its request in the same transaction', async () => {
@@ -76,6 +104,6 @@ describe('the limit', () => {
       expect.objectContaining({ code: 'YGG_OUTBOX_FULL' }),
     );
     outbox.respond(response({ content: Buffer.alloc(100) }));
-    expect(outbox.responses(0, 10)).toHaveLength(2);
+    expect(outbox.fill().messages).toBe(2);
   });
 });

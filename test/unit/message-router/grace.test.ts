@@ -145,7 +145,6 @@ describe('grace', () => {
         bury: () => inbox.bury(sequence, 'no-worker', ''),
       },
       workers: { get: () => undefined },
-      onDead: () => {},
       counters: createCounters(),
       clock,
       log: silentLogger,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { createRig, newId, online, said } from './rig.ts';
+import { createRig, newId, online, said, sendData } from './rig.ts';
 
 describe('publishing', () => {
   test('a response leaves the outbox after its PUBACK', async () => {
@@ -105,6 +105,25 @@ describe('publishing', () => {
     rig.respond({ messageId: 'last' });
     await rig.until('the last', () => said(connection, 'data/out').length === 2);
     expect(said(connection, 'data/out')[1]).toMatchObject({ message_id: 'last' });
+  });
+
+  test('a report is published when the death it tells of is on the disk', async () => {
+    const rig = await createRig();
+    const connection = await online(rig);
+    sendData(connection);
+    await rig.until('acknowledged', () => connection.pubacks.length === 1);
+    const { sequence = 0 } = rig.journal.inbox.waiting('echo', 1)[0] ?? {};
+    rig.store.held = true;
+    rig.journal.inbox.bury(sequence, 'no-worker', '');
+    void rig.signals.emit('message-settle', { sequence, directive: 'echo', outcome: 'dead' });
+    await rig.until('the write', () => rig.store.tried === rig.store.committed + 1);
+    // What the connection brings next is said, the report is not.
+    rig.tags['a'] = 'b';
+    rig.hostChanged();
+    await rig.until('a status', () => said(connection, 'control/out').length === 2);
+    expect(said(connection, 'data/out')).toEqual([]);
+    rig.store.release();
+    await rig.until('the report', () => said(connection, 'data/out').length === 1);
   });
 
   test('a report of an earlier life is published too', async () => {
