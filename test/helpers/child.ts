@@ -36,8 +36,13 @@ export class Child {
         resolve(this.exit);
       });
       child.once('exit', (code, signal) => {
-        this.exit = { code, signal };
-        resolve(this.exit);
+        const end = (): void => {
+          this.exit ??= { code, signal };
+          resolve(this.exit);
+        };
+        // Its last words may still be in the pipes; something it started may hold them open.
+        child.once('close', end);
+        setTimeout(end, 500).unref();
       });
     });
     scope.defer(async () => {
