@@ -35,6 +35,20 @@ async function oneLine(yggd: Yggd, fields: Readonly<Record<string, unknown>>): P
   return line;
 }
 
+/** The lines with these fields beyond the first `before`, at least one. */
+async function linesAfter(
+  fields: Readonly<Record<string, unknown>>,
+  before: number,
+): Promise<readonly LogLine[]> {
+  return await waitFor(
+    () => {
+      const lines = host.yggd.logged(fields).slice(before);
+      return lines.length > 0 && lines;
+    },
+    { what: `log line ${JSON.stringify(fields)}` },
+  );
+}
+
 /** Metadata of what answers this id. */
 async function reported(id: string, { server }: Pick<Host, 'server'> = host): Promise<unknown> {
   return (await server.answer(id)).json['metadata'];
@@ -86,7 +100,7 @@ describe('a data message', () => {
     const published = host.server.data.length;
     await host.server.publish('data/in', payload);
     await goesOn();
-    const lines = await waitFor(() => host.yggd.logged(refusal).slice(before), { what: 'the log line' });
+    const lines = await linesAfter(refusal, before);
     expect(lines).toMatchObject([
       {
         level: 'warn',
@@ -147,9 +161,11 @@ describe('a data message', () => {
   test('that is oversize and does not begin with its id is refused', async () => {
     await host.server.publish('data/in', `{"content":"${'x'.repeat(3 * 1024 * 1024)}","message_id":"late"}`);
     await goesOn();
-    const lines = host.yggd.logged({ msg: 'a data message was refused', code: 'YGG_MESSAGE_TOO_LARGE' });
-    expect(lines).toHaveLength(1);
-    expect(lines[0]?.['error']).toMatch(
+    const line = await oneLine(host.yggd, {
+      msg: 'a data message was refused',
+      code: 'YGG_MESSAGE_TOO_LARGE',
+    });
+    expect(line['error']).toMatch(
       /^A packet of 31\d+ bytes is too large, and its id is not at its beginning\.$/,
     );
   });
@@ -200,7 +216,7 @@ describe('a command', () => {
     const before = host.yggd.logged(refusal).length;
     await host.server.publish('control/in', payload);
     await host.server.answer(await host.server.command('ping'));
-    const lines = await waitFor(() => host.yggd.logged(refusal).slice(before), { what: 'the log line' });
+    const lines = await linesAfter(refusal, before);
     const code = what === 'oversize' ? 'YGG_MESSAGE_TOO_LARGE' : 'YGG_MESSAGE_INVALID';
     expect(lines).toMatchObject([{ level: 'warn', code }]);
   });
