@@ -116,7 +116,7 @@ class Dispatcher implements Part {
     const { clock } = this.#deps;
     this.#timers.push(
       clock.every(sweepInterval, () => this.#sweep()),
-      clock.every(watchInterval, () => void this.#watch.look()),
+      clock.every(watchInterval, () => this.#watch.look()),
     );
   }
 

@@ -19,7 +19,7 @@ const unseenPatience = 30_000;
 export class ForeignWatch {
   readonly #deps: ForeignWatchDeps;
   /** When each one's process was started; `undefined` for those that cannot be seen. */
-  readonly #born = new Map<LiveWorker, Promise<string | undefined>>();
+  readonly #born = new Map<LiveWorker, string | undefined>();
 
   constructor(deps: ForeignWatchDeps) {
     this.#deps = deps;
@@ -34,14 +34,14 @@ export class ForeignWatch {
   }
 
   /** Looks at each one; to be called once a second. */
-  async look(): Promise<void> {
-    for (const [worker, birth] of [...this.#born]) {
-      if (await this.#ended(worker, await birth)) this.#deps.onEnd(worker);
+  look(): void {
+    for (const [worker, born] of [...this.#born]) {
+      if (this.#ended(worker, born)) this.#deps.onEnd(worker);
     }
   }
 
-  async #ended(worker: LiveWorker, born: string | undefined): Promise<boolean> {
-    if (born !== undefined) return (await startTime(worker.facts.pid)) !== born;
+  #ended(worker: LiveWorker, born: string | undefined): boolean {
+    if (born !== undefined) return startTime(worker.facts.pid) !== born;
     return worker.downSince !== undefined && this.#deps.now() - worker.downSince >= unseenPatience;
   }
 }

@@ -214,7 +214,7 @@ export class Registry {
   async #lives(worker: LiveWorker): Promise<boolean> {
     if (worker.connection.ready) return true;
     if (await listens(worker.connection.path, probe, this.#deps.clock)) return true;
-    return !worker.caller.ended && (await startTime(worker.facts.pid)) !== undefined;
+    return !worker.caller.ended && startTime(worker.facts.pid) !== undefined;
   }
 
   #tell(signal: 'worker-register' | 'worker-unregister', { facts }: LiveWorker): void {

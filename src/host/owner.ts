@@ -11,6 +11,7 @@ import { linkSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { writeDurably } from '../base/durable-file.ts';
 import { YggError } from '../base/errors.ts';
+import { parseProcessStat } from '../base/process-stat.ts';
 
 /** What a claim needs of the world; each has the real thing for a default. */
 export interface ClaimDeps {
@@ -141,10 +142,7 @@ function startOf(processTable: string, pid: number): string | undefined {
     if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ESRCH') return undefined;
     throw error;
   }
-  // The name of the program may hold spaces and parentheses; behind the last one come fields 3 and following.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  const state = fields[0];
-  return state === 'Z' || state === 'X' ? undefined : fields[22 - 3];
+  return parseProcessStat(stat)?.startTime;
 }
 
 function bootOf(processTable: string): string {

@@ -5,25 +5,16 @@
  * host is up, and /proc shows only what runs since then.
  */
 import { readdirSync, readFileSync } from 'node:fs';
+import { type ProcessStat, parseProcessStat } from '../base/process-stat.ts';
 
-export interface ProcessEntry {
+export interface ProcessEntry extends ProcessStat {
   readonly pid: number;
-  readonly parent: number;
-  /** The process group. */
-  readonly group: number;
-  /** Clock ticks between the start of the host and the start of the process. */
-  readonly startTime: string;
 }
 
 /** Not there, or only a zombie that waits for its parent: undefined. */
 export function readProcess(pid: number): ProcessEntry | undefined {
-  const stat = readProcFile(pid, 'stat');
-  // proc(5): the name in parentheses may itself hold spaces and parentheses; the fields are counted from its end.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  const [state = '', parent, group] = fields;
-  const startTime = fields[19];
-  if (state === '' || state === 'Z' || state === 'X' || startTime === undefined) return undefined;
-  return { pid, parent: Number(parent), group: Number(group), startTime };
+  const stat = parseProcessStat(readProcFile(pid, 'stat'));
+  return stat && { pid, ...stat };
 }
 
 /** Every process but zombies. */
