@@ -232,9 +232,9 @@ class Dispatcher implements Part {
   }
 
   #tellWorkers(event: BrokerEvent): void {
-    for (const { connection, handler } of this.#registry.all()) {
-      if (!connection.ready) continue;
-      void connection.notify(event).then((outcome) => {
+    for (const { link, handler } of this.#registry.all()) {
+      if (!link.ready) continue;
+      void link.notify(event).then((outcome) => {
         if (outcome === 'failed') this.#deps.log.debug({ handler, event }, 'a worker did not hear an event');
       });
     }

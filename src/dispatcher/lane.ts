@@ -12,7 +12,6 @@ import type { Logger } from '../base/log.ts';
 import type { Counters } from '../counters.ts';
 import type { WorkingMessage } from '../datastore.ts';
 import type { Journal } from '../journal/journal.ts';
-import { type Data, workerReceiveLimit } from '../rpc/protocol.ts';
 import type { HandOver } from '../rpc/worker-connection.ts';
 import type { Signals } from '../signals.ts';
 import { createJob, type Job } from './job.ts';
@@ -20,6 +19,7 @@ import { JobQueue } from './job-queue.ts';
 import type { LiveWorker } from './live-worker.ts';
 import type { Happening } from './outcomes.ts';
 import type { Settler } from './settler.ts';
+import type { HandedMessage } from './worker-link.ts';
 
 export interface LaneDeps {
   readonly journal: Journal;
@@ -30,8 +30,6 @@ export interface LaneDeps {
   readonly settler: Settler;
 }
 
-/** Calls begun in one turn of the event loop; between turns the answers of workers are served. */
-const callsPerTurn = 16;
 /** Bytes of content that calls under way to one worker may hold in memory; one call always may. */
 const mostLoaded = 8 * 1024 * 1024;
 /** Messages one worker may have accepted and not answered. */
@@ -84,8 +82,8 @@ export class Lane {
     const job = createJob(doc, row);
     if (!this.#worker || this.#quiet) {
       this.#giveBack(job);
-    } else if (job.size > workerReceiveLimit) {
-      const limit = `its content of ${job.size} bytes is over the ${workerReceiveLimit} bytes that workers take.`;
+    } else if (job.size > this.#worker.link.contentLimit) {
+      const limit = `its content of ${job.size} bytes is over the ${this.#worker.link.contentLimit} bytes that it takes.`;
       this.#end(job, { kind: 'refused', reason: limit });
     } else {
       this.#queue.add(job);
@@ -103,10 +101,10 @@ export class Lane {
   /** Hands over what may be handed over now. */
   pump(): void {
     const worker = this.#worker;
-    if (!worker?.connection.ready || this.#quiet) return;
+    if (!worker?.link.ready || this.#quiet) return;
     for (let job = this.#queue.shiftCancel(); job; job = this.#queue.shiftCancel()) this.#offer(job, worker);
     if (!this.#queue.first || this.#outboxIsFull()) return;
-    for (let calls = 0; calls < callsPerTurn; calls += 1) {
+    for (let handed = 0; handed < worker.link.perTurn; handed += 1) {
       const next = this.#queue.first;
       if (!next || !this.#mayFollow(next, worker)) return;
       this.#queue.shift();
@@ -214,28 +212,30 @@ export class Lane {
     const body = inbox.body(sequence);
     if (!row || !body) throw new YggError('YGG_JOURNAL_RECORD', 'Its journal record is gone or damaged.');
     const { metadata, responseTo, content } = body;
-    const message = { messageId, metadata: metadata ?? {}, responseTo, directive: this.directive };
-    if (row.contentFile === '') {
-      this.#call(job, worker, { ...message, content }, row.attempt);
+    const { contentFile, attempt } = row;
+    const file = contentFile && path.join(contentDirectory, contentFile);
+    const message = { messageId, metadata: metadata ?? {}, responseTo, directive: this.directive, file };
+    if (file === '' || job.size > worker.link.inlineLimit) {
+      this.#call(job, worker, { ...message, content }, attempt);
       return;
     }
-    readFile(path.join(contentDirectory, row.contentFile)).then(
-      (fetched) => this.#call(job, worker, { ...message, content: fetched }, row.attempt),
+    readFile(file).then(
+      (fetched) => this.#call(job, worker, { ...message, content: fetched }, attempt),
       (error: unknown) => this.#fail(job, error),
     );
   }
 
-  #call(job: Job, worker: LiveWorker, message: Data, attempt: number): void {
+  #call(job: Job, worker: LiveWorker, message: HandedMessage, attempt: number): void {
     if (job.phase !== 'offering' || job.worker !== worker) return;
     // The worker may have gone while the journal committed or the content was read.
-    if (!worker.live || !worker.connection.ready || this.#quiet) {
+    if (!worker.live || !worker.link.ready || this.#quiet) {
       this.settle(job, { kind: 'not-sent', reason: 'the worker is not there any longer.' });
       return;
     }
     job.phase = 'calling';
     // Counted at the call: the worker may have it also when no answer to the call tells so.
     if (attempt > 1) this.#deps.counters.count('messages_redelivered');
-    worker.connection.send(message, (outcome) => this.#onOutcome(job, worker, outcome, attempt));
+    worker.link.hand(job, message, (outcome) => this.#onOutcome(job, worker, outcome, attempt));
   }
 
   #onOutcome(job: Job, worker: LiveWorker, outcome: HandOver, attempt: number): void {

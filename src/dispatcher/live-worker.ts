@@ -1,27 +1,25 @@
 /**
  * One registration of one incarnation of a worker, and what it has in hand.
  *
- * Owns the connection to the worker and the books over its jobs; the lane decides what to do with them.
+ * Owns the link to the worker and the books over its jobs; the lane decides what to do with them.
  */
 import type { Worker } from '../datastore.ts';
-import type { WorkerConnection } from '../rpc/worker-connection.ts';
 import type { Caller } from './caller.ts';
 import type { Job } from './job.ts';
+import type { WorkerLink } from './worker-link.ts';
 
 export interface LiveWorkerOptions {
   /** Its document in the datastore. */
   readonly facts: Worker;
   readonly caller: Caller;
-  readonly connection: WorkerConnection;
+  readonly link: WorkerLink;
   /** Monotonic milliseconds. */
   readonly now: number;
 }
 
 export class LiveWorker {
   readonly caller: Caller;
-  connection: WorkerConnection;
-  /** To the address of a renewed registration; takes the place of `connection` once the worker listens there. */
-  candidate: WorkerConnection | undefined;
+  readonly link: WorkerLink;
   /** Everything it had in hand was decided on: what its calls still come to means nothing. */
   closed = false;
   facts: Worker;
@@ -49,10 +47,10 @@ export class LiveWorker {
   /** Slots freed by time since its last response. */
   #freedByTime = 0;
 
-  constructor({ facts, caller, connection, now }: LiveWorkerOptions) {
+  constructor({ facts, caller, link, now }: LiveWorkerOptions) {
     this.facts = facts;
     this.caller = caller;
-    this.connection = connection;
+    this.link = link;
     this.downSince = now;
   }
 

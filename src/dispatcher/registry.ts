@@ -4,7 +4,6 @@
  * Owns the live workers and their documents in the datastore; answers Register. Signals out: worker-register,
  * worker-unregister. Never touches a message; `onJoin` and `onLeave` say where messages may go.
  */
-import { rmSync } from 'node:fs';
 import type { Clock } from '../base/clock.ts';
 import { YggError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
@@ -12,12 +11,12 @@ import type { Counters } from '../counters.ts';
 import type { Datastore, Worker } from '../datastore.ts';
 import { newSocketPath } from '../rpc/address.ts';
 import type { Protocol, RegistrationRequest } from '../rpc/protocol.ts';
-import { openWorkerConnection, type WorkerConnection } from '../rpc/worker-connection.ts';
 import type { Signals } from '../signals.ts';
 import type { Caller } from './caller.ts';
 import type { Holders } from './holders.ts';
 import { LiveWorker } from './live-worker.ts';
-import { listens, startTime } from './pulse.ts';
+import { startTime } from './pulse.ts';
+import { UnaryLink } from './unary-link.ts';
 
 export interface RegistryDeps {
   readonly signals: Signals;
@@ -90,9 +89,9 @@ export class Registry {
     this.#checkMay(caller, handler);
     checkFeatures(request);
     for (let holder = this.#live.get(handler); holder; holder = this.#live.get(handler)) {
-      if (holder.caller === caller && (!caller.shared || holder.facts.pid === request.pid)) {
-        return this.#renew(holder, request);
-      }
+      const { link } = holder;
+      const same = holder.caller === caller && (!caller.shared || holder.facts.pid === request.pid);
+      if (same && link instanceof UnaryLink) return this.#renew(holder, link, request);
       // A newer incarnation of the same file: the old one has ended, or is about to.
       const replaces = !caller.shared && holder.caller.file === caller.file;
       if (!replaces && (await this.#lives(holder))) throw taken(holder.caller.title);
@@ -119,11 +118,18 @@ export class Registry {
   }
 
   #join(caller: Caller, request: RegistrationRequest): string {
-    const { datastore, counters, clock, log, holders, runtimeDirectory, random } = this.#deps;
+    const { protocol, clock, runtimeDirectory, random } = this.#deps;
     const path = newSocketPath(runtimeDirectory, random);
+    const link = new UnaryLink({ path, protocol, clock, onChange: (ready) => this.#onChange(worker, ready) });
     const facts = this.#facts(caller, request);
-    const connection = this.#connect(path, (ready) => this.#onChange(worker, connection, ready));
-    const worker: LiveWorker = new LiveWorker({ facts, caller, connection, now: clock.monotonic() });
+    const worker: LiveWorker = new LiveWorker({ facts, caller, link, now: clock.monotonic() });
+    this.#enter(worker);
+    return path;
+  }
+
+  #enter(worker: LiveWorker): void {
+    const { datastore, counters, log, holders } = this.#deps;
+    const { caller, facts } = worker;
     datastore.workers.add({ ...facts });
     this.#live.set(facts.handler, worker);
     caller.workers.set(facts.handler, worker);
@@ -132,39 +138,28 @@ export class Registry {
     log.info({ handler: facts.handler, pid: facts.pid, worker: caller.title }, 'worker registered');
     this.#deps.onJoin(worker);
     this.#tell('worker-register', worker);
-    return path;
   }
 
-  /**
-   * The same worker once more. What it has in hand stays, its facts may have changed, and it gets another address: the
-   * first one is in use if it listened there, and it is called there until it listens at the new one.
-   */
-  #renew(worker: LiveWorker, request: RegistrationRequest): string {
-    const { datastore, counters, log, runtimeDirectory, random } = this.#deps;
+  /** The same worker once more. What it has in hand stays, its facts may have changed, and it gets another address. */
+  #renew(worker: LiveWorker, link: UnaryLink, request: RegistrationRequest): string {
+    const { runtimeDirectory, random } = this.#deps;
     const path = newSocketPath(runtimeDirectory, random);
-    const candidate = this.#connect(path, (ready) => this.#onChange(worker, candidate, ready));
-    worker.candidate?.close();
-    worker.candidate = candidate;
-    worker.facts = this.#facts(worker.caller, request);
-    datastore.workers.remove(worker.handler);
-    datastore.workers.add({ ...worker.facts });
-    counters.count('registrations');
-    log.info({ handler: worker.handler, pid: worker.facts.pid }, 'worker registered again');
-    this.#tell('worker-register', worker);
+    link.renew(path);
+    this.#restate(worker, this.#facts(worker.caller, request));
     return path;
   }
 
-  #connect(path: string, onChange: (ready: boolean) => void): WorkerConnection {
-    return openWorkerConnection({ path, protocol: this.#deps.protocol, onChange });
+  #restate(worker: LiveWorker, facts: Worker): void {
+    const { datastore, counters, log } = this.#deps;
+    worker.facts = facts;
+    datastore.workers.remove(worker.handler);
+    datastore.workers.add({ ...facts });
+    counters.count('registrations');
+    log.info({ handler: worker.handler, pid: facts.pid }, 'worker registered again');
+    this.#tell('worker-register', worker);
   }
 
-  #onChange(worker: LiveWorker, connection: WorkerConnection, ready: boolean): void {
-    if (ready && connection === worker.candidate) {
-      hangUp(worker.connection);
-      worker.connection = connection;
-      worker.candidate = undefined;
-    }
-    if (connection !== worker.connection) return;
+  #onChange(worker: LiveWorker, ready: boolean): void {
     worker.downSince = ready ? undefined : this.#deps.clock.monotonic();
     worker.complained = false;
     if (ready && worker.live) this.#deps.onReady(worker);
@@ -210,11 +205,8 @@ export class Registry {
     }
   }
 
-  /** A stopped process still takes connections, one that has just registered does not yet: both live. */
-  async #lives(worker: LiveWorker): Promise<boolean> {
-    if (worker.connection.ready) return true;
-    if (await listens(worker.connection.path, probe, this.#deps.clock)) return true;
-    return !worker.caller.ended && startTime(worker.facts.pid) !== undefined;
+  async #lives({ link, caller, facts }: LiveWorker): Promise<boolean> {
+    return (await link.lives(probe)) || (!caller.ended && startTime(facts.pid) !== undefined);
   }
 
   #tell(signal: 'worker-register' | 'worker-unregister', { facts }: LiveWorker): void {
@@ -237,15 +229,8 @@ export class Registry {
   /** Forgets a worker that left, once everything it had in hand was decided on. */
   close(worker: LiveWorker): void {
     worker.closed = true;
-    hangUp(worker.connection);
-    if (worker.candidate) hangUp(worker.candidate);
+    worker.link.close();
   }
-}
-
-/** Removes the socket file too: a worker that was killed leaves it behind. */
-function hangUp(connection: WorkerConnection): void {
-  connection.close();
-  rmSync(connection.path, { force: true });
 }
 
 function checkFeatures({ handler, features }: RegistrationRequest): void {
