@@ -245,19 +245,15 @@ export class Lane {
     if (job.phase !== 'calling' || job.worker !== worker) return;
     const { clock, log } = this.#deps;
     if (this.#queue.first) this.#askTurn();
-    switch (outcome.kind) {
-      case 'accepted':
-        this.#onAccepted(job, worker);
-        return;
-      case 'unclear':
-        log.debug(
-          { message_id: job.doc.messageId, error: outcome.reason },
-          'hand-over without a clear answer',
-        );
-        worker.doubt(job, clock.monotonic());
-        return;
-      default:
-        this.settle(job, outcome);
+    const { kind } = outcome;
+    if (kind === 'accepted') {
+      this.#onAccepted(job, worker);
+    } else if (kind === 'unclear' || job.answering) {
+      // What becomes of a response that is on its way to the disk says more than the call does.
+      log.debug({ message_id: job.doc.messageId, error: outcome.reason }, 'hand-over without a clear answer');
+      worker.doubt(job, clock.monotonic());
+    } else {
+      this.settle(job, outcome);
     }
   }
 

@@ -165,6 +165,31 @@ describe('no room', () => {
     await bench.hears('settle 1 done');
   });
 
+  test('the disk refuses the response to a call that failed meanwhile: the message is not forgotten', async () => {
+    const bench = await rig();
+    const worker = await spawned(bench);
+    let refuse = (_error: YggError): void => {};
+    let fail = (): void => {};
+    worker.reply = () =>
+      new Promise((resolve) => {
+        fail = () => resolve({ code: status.UNKNOWN, details: 'it broke' });
+      });
+    bench.hand();
+    await waitFor(() => worker.taken.length === 1, { what: 'hand-over' });
+    bench.journal.gate = new Promise((_, reject) => {
+      refuse = reject;
+    });
+    const sent = worker.answer();
+    sent.catch(() => {});
+    await waitFor(() => bench.journal.responses.length === 1, { what: 'the response' });
+    fail();
+    await stays(() => bench.heard.some((line) => line.startsWith('settle')), { what: 'an end', span: 100 });
+    refuse(new YggError('YGG_JOURNAL_FULL', 'The disk is full.'));
+    await expect(sent).rejects.toMatchObject({ code: status.UNAVAILABLE });
+    bench.clock.wind(3_500);
+    await bench.hears('settle 1 dead');
+  });
+
   test('a response over the limit is refused and the worker lives on', async () => {
     const bench = await rig();
     const worker = await spawned(bench);
@@ -246,6 +271,9 @@ describe('the broker comes and goes', () => {
     await bench.hears('dispatch 1 attempt 1');
     void bench.signals.emit('client-disconnect', { asked: false });
     await waitFor(() => worker.events.length === 1, { what: 'the first event' });
+    // Behind the answer to the event, on the same connection.
+    bench.hand();
+    await bench.hears('dispatch 2 attempt 1');
     void bench.signals.emit('client-disconnect', { asked: false });
     await stays(() => worker.events.length > 1, { what: 'a second event', span: 100 });
   });

@@ -156,7 +156,7 @@ export interface TestWorker {
   readonly taken: Data[];
   readonly events: number[];
   /** How it answers the next hand-overs. */
-  reply: (data: Data) => Reply;
+  reply: (data: Data) => Reply | Promise<Reply>;
   readonly registration: RegistrationResponse;
   /** Why it was not registered. */
   readonly refusal: string;
@@ -244,9 +244,10 @@ export async function startWorker(socket: string, options: TestWorkerOptions = {
     Send.path,
     (({ request: data }: { request: Data }, answer: (error: object | null, response?: Response) => void) => {
       worker.taken.push(data);
-      const reply = worker.reply(data);
-      if (reply === 'ok') answer(null, {});
-      else if (reply !== 'never') answer(reply);
+      void Promise.resolve(worker.reply(data)).then((reply) => {
+        if (reply === 'ok') answer(null, {});
+        else if (reply !== 'never') answer(reply);
+      });
     }) as never,
     Send.responseSerialize,
     Send.requestDeserialize,
