@@ -2,7 +2,7 @@
  * What the host's administrator says about one worker: `<config-dir>/workers/<file name>.toml`.
  *
  * The environment it gives a worker cannot change what the daemon promises the worker, nor what code is loaded into
- * it (docs/security.md). Values of the environment are never repeated in a message.
+ * it (docs/configure.md, "Workers"). Values of the environment are never repeated in a message.
  */
 import path from 'node:path';
 import { YggError } from '../base/errors.ts';
