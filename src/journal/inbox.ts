@@ -104,6 +104,10 @@ export class JournalInbox implements Inbox {
     );
   }
 
+  callOff(sequence: number): Receipt {
+    return this.#change(sequence, (row, now) => ({ ...row, calledOff: true, updatedAt: now }));
+  }
+
   back(sequence: number, charge: RequestCharge = {}): Receipt {
     return this.#change(sequence, (row, now) => ({
       ...row,
@@ -169,6 +173,7 @@ export class JournalInbox implements Inbox {
       workerErrors: 0,
       internalErrors: 0,
       suspect: false,
+      calledOff: false,
       sequence: ledger.nextSequence(),
       state: was.contentFile === '' ? 'received' : 'fetched',
     };
@@ -250,6 +255,7 @@ export class JournalInbox implements Inbox {
       workerErrors: 0,
       internalErrors: 0,
       suspect: false,
+      calledOff: false,
       redelivery: redelivery ?? 'until-accepted',
       weight,
     };

@@ -79,6 +79,8 @@ export interface RequestRow {
   readonly internalErrors: number;
   /** It was in hand with others when their worker died, or when the daemon died: hand it over alone. */
   readonly suspect: boolean;
+  /** It was cancelled while a worker had it: it is not handed over again. */
+  readonly calledOff: boolean;
   /** The policy of the worker it was last offered to. */
   readonly redelivery: Redelivery;
 }
@@ -186,6 +188,8 @@ export interface Inbox {
   accept(sequence: number): Receipt;
   /** Back to waiting, with what is charged. A fetched content stays. */
   back(sequence: number, charge?: RequestCharge): Receipt;
+  /** It was cancelled, and a worker has it: it is not to be handed over again, whatever becomes of the worker. */
+  callOff(sequence: number): Receipt;
   /** Finished: its id joins the done ids. */
   finish(sequence: number): Receipt;
   /** Given up; with its report, unless reports are off or it came from this host. */

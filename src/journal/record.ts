@@ -102,6 +102,11 @@ export class Fields {
     return this.number() !== 0;
   }
 
+  /** The same for a last field that older records do not have: they mean 0. */
+  lateFlag(): boolean {
+    return this.#next < this.#fields.length && this.flag();
+  }
+
   /** One of the names of `words`, so that the compiler finds a word that is missing there. */
   word<Word extends string>(words: Readonly<Record<Word, true>>): Word {
     const text = this.text();

@@ -80,6 +80,7 @@ function requestFields(row: StoredRequest): readonly unknown[] {
     Number(row.suspect),
     row.redelivery,
     row.weight,
+    Number(row.calledOff),
   ];
 }
 
@@ -105,6 +106,7 @@ function readRequest(sequence: number, fields: Fields): StoredRequest {
     suspect: fields.flag(),
     redelivery: fields.word(redeliveries),
     weight: fields.number(),
+    calledOff: fields.lateFlag(),
   };
 }
 

@@ -73,6 +73,7 @@ export function createFakeJournal(clock: Clock, contentDirectory: string): FakeJ
         workerErrors: 0,
         internalErrors: 0,
         suspect: false,
+        calledOff: false,
         redelivery: 'until-accepted',
         ...request,
       };
@@ -103,6 +104,7 @@ export function createFakeJournal(clock: Clock, contentDirectory: string): FakeJ
       refuse: unasked,
       offer: unasked,
       accept: unasked,
+      callOff: unasked,
       finish: unasked,
       find: unasked,
       waiting: unasked,

@@ -61,6 +61,7 @@ export class MemoryJournal implements Pick<Journal, 'contentDirectory' | 'cleanS
           workerErrors: 0,
           internalErrors: 0,
           suspect: false,
+          calledOff: false,
           redelivery: 'until-accepted',
         },
         ...row,
@@ -77,7 +78,7 @@ export class MemoryJournal implements Pick<Journal, 'contentDirectory' | 'cleanS
   get journal(): Journal {
     const inbox: Pick<
       Inbox,
-      'offer' | 'accept' | 'back' | 'finish' | 'bury' | 'row' | 'body' | 'find' | 'unsettled'
+      'offer' | 'accept' | 'callOff' | 'back' | 'finish' | 'bury' | 'row' | 'body' | 'find' | 'unsettled'
     > = {
       offer: (sequence, redelivery) => {
         const kept = this.rows.get(sequence);
@@ -102,6 +103,11 @@ export class MemoryJournal implements Pick<Journal, 'contentDirectory' | 'cleanS
           row.suspect = charge.suspect ?? row.suspect;
         }
         return this.#write(`back ${sequence} ${JSON.stringify(charge)}`, sequence);
+      },
+      callOff: (sequence) => {
+        const kept = this.rows.get(sequence);
+        if (kept) kept.row.calledOff = true;
+        return this.#write(`call-off ${sequence}`, sequence);
       },
       finish: (sequence) => {
         this.#end(sequence, 'done');

@@ -96,6 +96,15 @@ describe('a request', () => {
     expect(inbox.unsettled(0, 10)).toEqual([]);
   });
 
+  test('that was called off is so after a restart too', async () => {
+    const { journal, settle, restart } = openOnMemory();
+    const { sequence } = journal.inbox.receive(request(), donePolicy);
+    expect(journal.inbox.row(sequence)?.calledOff).toBe(false);
+    journal.inbox.callOff(sequence);
+    await settle();
+    expect(restart().journal.inbox.unsettled(0, 10)).toMatchObject([{ sequence, calledOff: true }]);
+  });
+
   test('that waits is not accepted', () => {
     const { inbox } = openOnMemory().journal;
     const { sequence } = inbox.receive(request());

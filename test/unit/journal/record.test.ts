@@ -59,6 +59,8 @@ describe('a record that is not what was written', () => {
     expect(() => unsealFields(sealFields(['toString'])).word({ a: true })).toThrow(
       'field 1 is not a known word',
     );
+    expect(unsealFields(sealFields([])).lateFlag()).toBe(false);
+    expect(unsealFields(sealFields([1])).lateFlag()).toBe(true);
     expect(() => unsealFields(sealFields([])).number()).toThrow('field 1 is not a number');
   });
 });
