@@ -6,6 +6,7 @@
  * Out: `process-prepare`, `process-spawn`, `process-bootstrap`, `process-die`.
  * Never talks to a worker: that is the Dispatcher's.
  */
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 import type { Clock } from './base/clock.ts';
 import { within } from './base/deadline.ts';
@@ -218,7 +219,7 @@ class ProcessManager implements Part {
       log,
       gate: this.#gate,
       checkFile: (candidate) => checkWorkerFile(candidate, { checkPath: checkSafePath }),
-      loadConfig: (fileName) => loadWorkerConfig(options.configDir, fileName, warn),
+      loadConfig: (fileName) => this.#loadConfig(fileName, warn),
       openSocket: (candidate, abort) => this.#openSocket(candidate, abort),
       start: (process, socketPath) => this.#start(process, socketPath, log),
       onTried,
@@ -230,6 +231,13 @@ class ProcessManager implements Part {
       onDie: (pid, exit) => this.#onDie(file, pid, exit),
     });
     this.#supervisors.set(file, supervisor);
+  }
+
+  /** The environment in it decides what code a worker loads, so it is trusted no more than the worker file. */
+  #loadConfig(fileName: string, warn: (sentence: string) => void): WorkerConfig {
+    const { configDir } = this.#deps.options;
+    for (const file of workerConfigFiles(configDir, fileName)) if (existsSync(file)) checkSafePath(file);
+    return loadWorkerConfig(configDir, fileName, warn);
   }
 
   /** Its place is taken until it has ended, so that a file that comes back meanwhile is not started beside it. */

@@ -155,6 +155,20 @@ describe('refusing', () => {
     expect(bench.datastore.processes.get(file)?.config.redelivery).toBe('until-done');
   });
 
+  test('a configuration that others may write refuses the worker until that is mended', async () => {
+    const bench = new ProcessBench(testScope());
+    bench.configure('open-worker', 'env = ["PYTHONPATH=/tmp"]\n');
+    const config = path.join(bench.configDir, 'workers', 'open-worker.toml');
+    chmodSync(config, 0o666);
+    const file = bench.install('open-worker', stayer);
+    await bench.start();
+    const said = await bench.said(`${config} can be changed by`);
+    expect(said['code']).toBe('YGG_UNSAFE_PATH');
+    expect(bench.stateOf(file)).toBe('refused');
+    chmodSync(config, 0o644);
+    await bench.running(file);
+  });
+
   test('a script whose interpreter is not in the PATH of workers says so', async () => {
     const bench = new ProcessBench(testScope());
     bench.install('lost-worker', '#!/usr/bin/env no-such-interpreter\n');
