@@ -197,7 +197,7 @@ class ProcessManager implements Part {
   }
 
   #add({ file, stamp }: ListedWorker, onTried: () => void): void {
-    const { clock, random, counters, datastore, signals, options } = this.#deps;
+    const { clock, random, counters, datastore, signals } = this.#deps;
     const log = this.#deps.log.child({ worker: shortName(path.basename(file)) });
     const document = datastore.processes.add({
       file,
