@@ -3,7 +3,7 @@
  *
  * Speeds are medians; every line names what it is, what was measured, and the bound.
  */
-import { cpus, release } from 'node:os';
+import { cpus, loadavg, release } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { Child } from '../helpers/child.ts';
@@ -43,12 +43,16 @@ export async function main(words: readonly string[]): Promise<number> {
     },
   });
   const settings = { messages: Number(values.messages), runs: Number(values.runs) };
+  const load = loadavg()[0] ?? 0;
   const figures = await measure(settings);
   const machine = `${cpus().length} x ${cpus()[0]?.model.trim()}, Linux ${release()}, Node ${process.version}`;
   const command = `npm run bench -- --messages ${settings.messages} --runs ${settings.runs}`;
   const date = new Date().toISOString().slice(0, 10);
-  if (values.json) console.log(JSON.stringify({ command, date, machine, figures }, null, 2));
-  else console.log([`${command}, ${date}, ${machine}`, '', ...table(figures)].join('\n'));
+  if (values.json) console.log(JSON.stringify({ command, date, machine, load, figures }, null, 2));
+  else
+    console.log(
+      [`\`${command}\`, ${date}, ${machine}, load ${load} before`, '', ...table(figures)].join('\n'),
+    );
   return figures.every(holds) ? 0 : 1;
 }
 
@@ -213,6 +217,7 @@ async function inScope<T>(run: (scope: Scope) => Promise<T>): Promise<T> {
   }
 }
 
+/** Markdown, so that it goes into docs/performance.md as it is. */
 function table(figures: readonly Figure[]): string[] {
   const rows = figures.map((figure) => [
     figure.name,
@@ -220,14 +225,13 @@ function table(figures: readonly Figure[]): string[] {
     bound(figure),
     figure.atLeast === undefined && figure.atMost === undefined ? '' : holds(figure) ? 'ok' : 'MISSED',
   ]);
-  const all = [['figure', 'measured', 'must be', ''], ...rows];
+  const head = ['figure', 'measured', 'must be', ''];
+  const all = [head, head.map(() => '-'), ...rows];
   const width = (column: number): number => Math.max(...all.map((row) => row[column]?.length ?? 0));
-  return all.map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(width(column)))
-      .join('  ')
-      .trimEnd(),
-  );
+  return all.map((row) => {
+    const cells = row.map((cell, column) => cell.padEnd(width(column), cell === '-' ? '-' : ' '));
+    return `| ${cells.join(' | ')} |`;
+  });
 }
 
 function bound({ atLeast, atMost, unit }: Figure): string {
