@@ -80,10 +80,10 @@ export class Intake {
     }
     if (this.#isRepetition(message, data)) return;
     const request = requestOf(data);
-    if (this.#deps.isCancelled(data.directive, data.messageId)) {
-      this.#bury(message, request, 'cancelled', 'It was cancelled before it came.');
-    } else if (this.#isFull(message)) {
+    if (this.#isFull(message)) {
       this.#leave(message);
+    } else if (this.#deps.isCancelled(data.directive, data.messageId)) {
+      this.#bury(message, request, 'cancelled', 'It was cancelled before it came.');
     } else if (this.#isShareFull(data.directive)) {
       this.#bury(message, request, 'inbox-full', `The share of the inbox for ${data.directive} is full.`);
     } else {

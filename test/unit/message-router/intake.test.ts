@@ -177,6 +177,29 @@ describe('without room', () => {
     await rig.until('taken now', () => second.pubacks.length === 1);
   });
 
+  test('what was cancelled before it came and is left to the broker is still cancelled when it comes again', async () => {
+    const rig = await createRig({ limits: { inbox: { messages: 2, bytes: 10_000_000 } } });
+    const connection = await online(rig);
+    for (const directive of ['a', 'b']) sendData(connection, { directive });
+    const id = newId();
+    sendCommand(connection, 'cancel', { directive: 'a', messageID: id });
+    await rig.until('three acknowledged', () => connection.pubacks.length === 3);
+    sendData(connection, { directive: 'a', id });
+    const ping = sendCommand(connection, 'ping');
+    await rig.until('the pong', () =>
+      said(connection, 'control/out').some((text) => text['response_to'] === ping),
+    );
+    rig.register({ handler: 'a' });
+    rig.register({ handler: 'b' });
+    await rig.until('admitted', () => rig.of('data-recv').length === 2);
+    for (const { sequence } of rig.of('data-recv')) rig.settle(sequence);
+    const second = await rig.broker.connection(1);
+    await online(rig, 1);
+    sendData(second, { directive: 'a', id });
+    await rig.until('acknowledged', () => second.pubacks.length === 1);
+    expect(rig.journal.inbox.find(id)?.state).toBe('cancelled');
+  });
+
   test('a disk that refuses: left to the broker, and taken when it recovers', async () => {
     const rig = await createRig();
     rig.register();
