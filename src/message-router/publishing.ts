@@ -10,7 +10,7 @@ import type { Clock } from '../base/clock.ts';
 import { reasonOf, YggError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Counters } from '../counters.ts';
-import type { Outbox, ResponseRow } from '../journal/journal.ts';
+import type { DeadReason, Outbox, ResponseRow } from '../journal/journal.ts';
 import { encodeData } from '../messages.ts';
 import type { OutTopic } from '../mqtt/connector.ts';
 
@@ -186,7 +186,10 @@ export class Publishing {
   #send(row: ResponseRow): void {
     const { outbox, clock, publish } = this.#deps;
     const body = outbox.body(row.sequence);
-    if (!body) return;
+    if (!body) {
+      this.#bury(row, 'internal', 'Its content is damaged on disk.');
+      return;
+    }
     this.#flying.add(row.sequence);
     this.#flyingBytes += row.size;
     this.#alone = row.closes >= suspectAfter;
@@ -220,12 +223,12 @@ export class Publishing {
     // Nothing is tried, and charged, on a connection that is gone before its end is reported.
     if (code === 'YGG_BROKER_LOST') this.#connected = false;
     if (code === 'YGG_BROKER_REFUSED') {
-      this.#bury(row, reasonOf(error));
+      this.#bury(row, 'publish-refused', reasonOf(error));
     } else if (this.#paused) {
       // This side ended the connection.
       this.#requeue(row);
     } else if (row.closes >= suspectAfter) {
-      this.#bury(row, 'The connection closed whenever it was sent, alone in the end.');
+      this.#bury(row, 'publish-refused', 'The connection closed whenever it was sent, alone in the end.');
     } else {
       this.#deps.outbox.charge(row.sequence, { closes: 1 });
       this.#requeue(row);
@@ -240,12 +243,12 @@ export class Publishing {
     this.#again.sort((a, b) => a - b);
   }
 
-  #bury(row: ResponseRow, message: string): void {
+  #bury(row: ResponseRow, reason: DeadReason, message: string): void {
     const { outbox, counters, log } = this.#deps;
-    outbox.bury(row.sequence, 'publish-refused', message);
+    outbox.bury(row.sequence, reason, message);
     counters.count('responses_dead');
     log.error(
-      { message_id: row.messageId, response_to: row.responseTo, error: message },
+      { message_id: row.messageId, response_to: row.responseTo, reason, error: message },
       'a response was given up',
     );
   }

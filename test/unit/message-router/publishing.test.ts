@@ -107,6 +107,20 @@ describe('publishing', () => {
     expect(said(connection, 'data/out')[1]).toMatchObject({ message_id: 'last' });
   });
 
+  test('a response whose content is damaged on disk is a dead letter', async () => {
+    const rig = await createRig();
+    const sequence = rig.respond();
+    const whole = rig.respond();
+    await rig.journal.flush();
+    for (const { key, value } of rig.store.disk.get('bodies')?.values() ?? []) {
+      if (key === sequence) value.fill(0);
+    }
+    await online(rig);
+    await rig.until('both gone', () => rig.journal.outbox.fill().messages === 0);
+    expect(rig.journal.dead.get(sequence)).toMatchObject({ reason: 'internal' });
+    expect(rig.journal.dead.get(whole)).toBeUndefined();
+  });
+
   test('a report is published when the death it tells of is on the disk', async () => {
     const rig = await createRig();
     const connection = await online(rig);
