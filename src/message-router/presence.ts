@@ -28,6 +28,8 @@ const goodbyeDeadline = 1_000;
 export class Presence {
   readonly #deps: PresenceDeps;
   #leaving: Promise<void> | undefined;
+  /** What the last one to leave wanted: milliseconds until the return, or to stay away. */
+  #back: number | undefined;
   #return: Timer | undefined;
   #ended = false;
 
@@ -56,12 +58,13 @@ export class Presence {
   async leave(back?: number): Promise<void> {
     this.#return?.cancel();
     this.#return = undefined;
+    this.#back = back;
     this.#leaving ??= this.#sayGoodbye().finally(() => {
       this.#leaving = undefined;
     });
     await this.#leaving;
-    if (back === undefined || this.#ended || this.#return) return;
-    this.#return = this.#deps.clock.after(back, () => this.resume());
+    if (this.#back === undefined || this.#ended || this.#return) return;
+    this.#return = this.#deps.clock.after(this.#back, () => this.resume());
   }
 
   /** Leaves for good. */

@@ -4,6 +4,7 @@ import { silentLogger } from '../../../src/base/log.ts';
 import { createCounters } from '../../../src/counters.ts';
 import { Commands } from '../../../src/message-router/commands.ts';
 import { encodeCommand } from '../../../src/messages.ts';
+import { stays } from '../../helpers/wait-for.ts';
 import { openOnMemory } from '../journal/journal-on-memory.ts';
 import { createRig, newId, online, said, sendCommand, topics } from './rig.ts';
 
@@ -217,6 +218,19 @@ describe('leaving', () => {
     await online(rig, 1);
     rig.router.resume();
     expect(rig.broker.connections).toHaveLength(2);
+  });
+
+  test('the last command decides whether it comes back', async () => {
+    const rig = await createRig();
+    const connection = await online(rig);
+    rig.broker.script.publish = () => 'silent';
+    sendCommand(connection, 'reconnect');
+    sendCommand(connection, 'disconnect');
+    await rig.until('both acknowledged', () => connection.pubacks.length === 2);
+    await rig.until('away', () => rig.router.link.kind === 'away');
+    await stays(() => rig.router.link.kind !== 'away', { what: 'a return', span: 100 });
+    rig.router.resume();
+    await online(rig, 1);
   });
 
   test('to come back is heard also while it is leaving', async () => {
