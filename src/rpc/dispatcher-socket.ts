@@ -28,6 +28,8 @@ export interface DispatcherSocketOptions {
   readonly calls: DispatcherCalls;
   /** Bytes of the largest response a worker may send. */
   readonly receiveLimit: number;
+  /** Milliseconds of silence after which the other side of a connection is asked whether it is still there. */
+  readonly silence?: number;
 }
 
 export interface DispatcherSocket {
@@ -104,13 +106,17 @@ function listen(listener: ReturnType<typeof createServer>, path: string): Promis
   });
 }
 
-function serve({ protocol, calls, receiveLimit }: DispatcherSocketOptions): Server {
+function serve({ protocol, calls, receiveLimit, silence = 60_000 }: DispatcherSocketOptions): Server {
   const server = new Server({
     'grpc.max_receive_message_length': receiveLimit,
     'grpc.max_concurrent_streams': 100,
     // Megabytes of buffers one connection may take.
     'grpc-node.max_session_memory': 10,
     'grpc.enable_channelz': 0,
+    // After a frame that makes no sense Node reads a connection no further, and does not notice its end: without this
+    // such connections would stay until no other is taken.
+    'grpc.keepalive_time_ms': silence,
+    'grpc.keepalive_timeout_ms': silence / 3,
   });
   const { Register, Send, GetConfig } = protocol.dispatcher;
   serveUnary(server, Register, (request, metadata, answer) => {
