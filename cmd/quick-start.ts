@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { systemClock } from '../src/base/clock.ts';
 import { pause } from '../src/base/deadline.ts';
-import { errorTable, reasonOf, YggError } from '../src/base/errors.ts';
+import { exitOf, reasonOf } from '../src/base/errors.ts';
 import { createLogger } from '../src/base/logger.ts';
 import { optionsWith } from '../src/config/load.ts';
 import { createDaemon, type PreparedDaemon } from '../src/daemon.ts';
@@ -116,7 +116,7 @@ function greeting(
 /** Says what was wrong; the exit status for it. */
 function refuse(error: unknown): number {
   process.stderr.write(`The quick start cannot run: ${reasonOf(error)}\n`);
-  return error instanceof YggError ? error.facts.exit : errorTable.YGG_INTERNAL.exit;
+  return exitOf(error);
 }
 
 // A terminal that is gone must not end it before the daemon has stopped.

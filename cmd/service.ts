@@ -6,7 +6,7 @@
  * that cannot even be forced is left.
  */
 import type { Clock, Timer } from '../src/base/clock.ts';
-import { reasonOf, YggError } from '../src/base/errors.ts';
+import { codeOf, exitOf, reasonOf } from '../src/base/errors.ts';
 import type { Logger } from '../src/base/log.ts';
 import type { Notifier } from '../src/host/notify.ts';
 
@@ -116,7 +116,6 @@ export function runService(deps: ServiceDeps): Promise<number> {
 
 /** Says what ended the daemon; the exit status for it. */
 function statusOf(error: unknown, log: Logger): number {
-  const code = error instanceof YggError ? error.code : undefined;
-  log.error({ code, error: reasonOf(error) }, 'yggd ends');
-  return error instanceof YggError ? error.facts.exit : 70;
+  log.error({ code: codeOf(error), error: reasonOf(error) }, 'yggd ends');
+  return exitOf(error);
 }

@@ -8,7 +8,7 @@ import { buffer } from 'node:stream/consumers';
 import type { WriteStream } from 'node:tty';
 import { Command, CommanderError } from 'commander';
 import { systemClock } from '../src/base/clock.ts';
-import { errorTable, reasonOf, YggError } from '../src/base/errors.ts';
+import { errorTable, exitOf, reasonOf, YggError } from '../src/base/errors.ts';
 import { silentLogger } from '../src/base/log.ts';
 import { printableLines } from '../src/base/printable.ts';
 import { defaultRuntimeDir } from '../src/config/directories.ts';
@@ -113,7 +113,7 @@ async function statusOf(error: unknown): Promise<number> {
   }
   // It may quote what a host or a broker said.
   await err.write(`yggctl: ${printableLines(reasonOf(error))}\n`);
-  return error instanceof YggError ? error.facts.exit : errorTable.YGG_INTERNAL.exit;
+  return exitOf(error);
 }
 
 try {

@@ -6,7 +6,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { CommanderError } from 'commander';
 import { systemClock } from '../src/base/clock.ts';
-import { errorTable, reasonOf, YggError } from '../src/base/errors.ts';
+import { errorTable, exitOf, reasonOf } from '../src/base/errors.ts';
 import { createLogger } from '../src/base/logger.ts';
 import { readCommandLine } from '../src/config/flags.ts';
 import { type Loaded, loadOptions } from '../src/config/load.ts';
@@ -91,7 +91,7 @@ function refuse(error: unknown): number {
   // Commander has said it already; help and version are no errors.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : errorTable.YGG_USAGE.exit;
   for (const line of reasonOf(error).split('\n')) process.stderr.write(`yggd: ${line}\n`);
-  return error instanceof YggError ? error.facts.exit : errorTable.YGG_INTERNAL.exit;
+  return exitOf(error);
 }
 
 // A reader that has seen enough (`yggd --help | head`) is nobody's fault.

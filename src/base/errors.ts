@@ -326,6 +326,21 @@ export class YggError extends Error {
   }
 }
 
+/** The code of a {@link YggError}; `undefined` for anything else. */
+export function codeOf(thrown: unknown): ErrorCode | undefined {
+  return thrown instanceof YggError ? thrown.code : undefined;
+}
+
+/** What Node, or a library, calls an error: `ENOENT`, or a number; `undefined` for what has no such name. */
+export function systemCodeOf(thrown: unknown): unknown {
+  return thrown instanceof Error && 'code' in thrown ? thrown.code : undefined;
+}
+
+/** The exit status of a program that ends with it. */
+export function exitOf(thrown: unknown): ErrorFacts['exit'] {
+  return errorTable[codeOf(thrown) ?? 'YGG_INTERNAL'].exit;
+}
+
 /** The sentence of anything that was thrown. */
 export function reasonOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);

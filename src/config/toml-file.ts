@@ -3,7 +3,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { parse, TomlDate, TomlError } from 'smol-toml';
-import { reasonOf, YggError } from '../base/errors.ts';
+import { reasonOf, systemCodeOf, YggError } from '../base/errors.ts';
 
 /** A table as it was read: no prototype, values unchecked. */
 export type TomlTable = Readonly<Record<string, unknown>>;
@@ -22,7 +22,7 @@ export function readToml(file: string): TomlFile | undefined {
   try {
     content = readFileSync(file);
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    if (systemCodeOf(error) === 'ENOENT') return undefined;
     throw new YggError('YGG_CONFIG', `${file} cannot be read: ${reasonOf(error)}.`, { cause: error });
   }
   return parseToml(file, content);

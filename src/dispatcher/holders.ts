@@ -6,7 +6,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { writeDurably } from '../base/durable-file.ts';
-import { reasonOf } from '../base/errors.ts';
+import { reasonOf, systemCodeOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 
 export interface HoldersDeps {
@@ -48,7 +48,7 @@ function load(file: string, log: Logger): Map<string, string> {
     const entries = Object.entries(holders);
     return new Map(entries.filter((entry): entry is [string, string] => typeof entry[1] === 'string'));
   } catch (error) {
-    const absent = error instanceof Error && 'code' in error && error.code === 'ENOENT';
+    const absent = systemCodeOf(error) === 'ENOENT';
     if (!absent) log.warn({ file, error: reasonOf(error) }, 'who held which handler could not be read');
     return new Map();
   }

@@ -5,7 +5,7 @@
  * worker-unregister. Never touches a message; `onJoin` and `onLeave` say where messages may go.
  */
 import type { Clock } from '../base/clock.ts';
-import { YggError } from '../base/errors.ts';
+import { codeOf, reasonOf, YggError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Counters } from '../counters.ts';
 import type { Datastore, Worker } from '../datastore.ts';
@@ -78,7 +78,7 @@ export class Registry {
     } catch (error) {
       const { counters, log } = this.#deps;
       counters.count('registrations_refused');
-      const reason = error instanceof YggError ? { code: error.code, error: error.message } : { error };
+      const reason = { code: codeOf(error), error: reasonOf(error) };
       log.warn({ handler: request.handler, worker: caller.title, ...reason }, 'registration refused');
       throw error;
     }

@@ -5,7 +5,7 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { writeDurably } from '../base/durable-file.ts';
-import { reasonOf, YggError } from '../base/errors.ts';
+import { reasonOf, systemCodeOf, YggError } from '../base/errors.ts';
 
 export interface ClientIdDeps {
   /** What the option says; wins over everything. */
@@ -36,7 +36,7 @@ function readKept(file: string): string {
   try {
     return readFileSync(file, 'utf8').trim();
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return '';
+    if (systemCodeOf(error) === 'ENOENT') return '';
     throw new YggError('YGG_CONFIG_FILE', `${file} cannot be read: ${reasonOf(error)}.`, { cause: error });
   }
 }

@@ -10,7 +10,7 @@ import { randomUUID } from 'node:crypto';
 import { linkSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { writeDurably } from '../base/durable-file.ts';
-import { YggError } from '../base/errors.ts';
+import { systemCodeOf, YggError } from '../base/errors.ts';
 import { parseProcessStat } from '../base/process-stat.ts';
 
 /** What a claim needs of the world; each has the real thing for a default. */
@@ -94,7 +94,7 @@ function link(draft: string, record: string): boolean {
     linkSync(draft, record);
     return true;
   } catch (error) {
-    if (codeOf(error) === 'EEXIST') return false;
+    if (systemCodeOf(error) === 'EEXIST') return false;
     throw error;
   }
 }
@@ -120,7 +120,7 @@ function readOwner(record: string): Owner | undefined {
   try {
     owner = JSON.parse(readFileSync(record, 'utf8'));
   } catch (error) {
-    if (codeOf(error) === 'ENOENT' || error instanceof SyntaxError) return undefined;
+    if (systemCodeOf(error) === 'ENOENT' || error instanceof SyntaxError) return undefined;
     throw error;
   }
   if (typeof owner !== 'object' || owner === null) return undefined;
@@ -139,7 +139,7 @@ function startOf(processTable: string, pid: number): string | undefined {
   try {
     stat = readFileSync(path.join(processTable, String(pid), 'stat'), 'utf8');
   } catch (error) {
-    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ESRCH') return undefined;
+    if (systemCodeOf(error) === 'ENOENT' || systemCodeOf(error) === 'ESRCH') return undefined;
     throw error;
   }
   return parseProcessStat(stat)?.startTime;
@@ -155,10 +155,6 @@ function recordPath(directory: string, number: number): string {
 
 function recordOf(owner: Owner): string {
   return `${JSON.stringify(owner)}\n`;
-}
-
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && 'code' in error ? error.code : undefined;
 }
 
 function alreadyRunning(directory: string, pid: number): YggError {

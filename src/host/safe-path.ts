@@ -6,7 +6,7 @@
  */
 import { chmodSync, lstatSync, mkdirSync, readdirSync, readlinkSync, type Stats } from 'node:fs';
 import path from 'node:path';
-import { reasonOf, YggError } from '../base/errors.ts';
+import { reasonOf, systemCodeOf, YggError } from '../base/errors.ts';
 import { isPrivateGroup } from './private-group.ts';
 
 export interface SafePathOptions {
@@ -111,7 +111,7 @@ function mkdirOnce(directory: string): boolean {
     mkdirSync(directory, { mode: 0o700 });
     return true;
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
+    if (systemCodeOf(error) === 'EEXIST') return false;
     throw error;
   }
 }

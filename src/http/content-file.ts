@@ -4,7 +4,7 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { reasonOf, YggError } from '../base/errors.ts';
+import { reasonOf, systemCodeOf, YggError } from '../base/errors.ts';
 
 export interface ContentFile {
   /** Ours alone (0700). */
@@ -68,9 +68,8 @@ async function onDisk<T>(step: Promise<T>): Promise<T> {
   try {
     return await step;
   } catch (error) {
-    const full =
-      error instanceof Error && 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT');
-    const code = full ? 'YGG_JOURNAL_FULL' : 'YGG_JOURNAL_IO';
+    const systemCode = systemCodeOf(error);
+    const code = systemCode === 'ENOSPC' || systemCode === 'EDQUOT' ? 'YGG_JOURNAL_FULL' : 'YGG_JOURNAL_IO';
     throw new YggError(code, `The content could not be kept: ${reasonOf(error)}.`, { cause: error });
   }
 }

@@ -11,7 +11,7 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { writeDurably } from '../base/durable-file.ts';
-import { YggError } from '../base/errors.ts';
+import { systemCodeOf, YggError } from '../base/errors.ts';
 import { dataFile } from './lmdb-environment.ts';
 
 /** Counted up when tables or records change so that an older program would misread them. */
@@ -86,7 +86,7 @@ function readVersion(directory: string): number | undefined {
     const text = readFileSync(path.join(directory, versionFile), 'utf8').trim();
     return /^[0-9]{1,9}$/.test(text) ? Number(text) : undefined;
   } catch (cause) {
-    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return undefined;
+    if (systemCodeOf(cause) === 'ENOENT') return undefined;
     throw new YggError('YGG_JOURNAL_IO', `${directory} cannot be read.`, { cause });
   }
 }

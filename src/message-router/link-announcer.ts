@@ -1,7 +1,7 @@
 /**
  * Tells everybody what becomes of the connection to the broker: log, counters, signals.
  */
-import { reasonOf, YggError } from '../base/errors.ts';
+import { codeOf, reasonOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Counters } from '../counters.ts';
 import type { LinkDown, LinkFailure, LinkUp } from '../mqtt/broker-link.ts';
@@ -54,8 +54,4 @@ export class LinkAnnouncer {
       log.warn(fields, 'no broker could be reached');
     }
   }
-}
-
-function codeOf(error: unknown): string | undefined {
-  return error instanceof YggError ? error.code : undefined;
 }

@@ -7,7 +7,7 @@
  * letter.
  */
 import type { Clock } from '../base/clock.ts';
-import { reasonOf, YggError } from '../base/errors.ts';
+import { codeOf, reasonOf, YggError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Counters } from '../counters.ts';
 import type { DeadReason, Outbox, ResponseRow } from '../journal/journal.ts';
@@ -219,7 +219,7 @@ export class Publishing {
 
   #onFailed(row: ResponseRow, error: unknown): void {
     this.#land(row);
-    const code = error instanceof YggError ? error.code : undefined;
+    const code = codeOf(error);
     // Nothing is tried, and charged, on a connection that is gone before its end is reported.
     if (code === 'YGG_BROKER_LOST') this.#connected = false;
     if (code === 'YGG_BROKER_REFUSED') {

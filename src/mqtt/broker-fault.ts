@@ -1,7 +1,7 @@
 /**
  * What went wrong with a broker, as an error with a code.
  */
-import { type ErrorCode, reasonOf, YggError } from '../base/errors.ts';
+import { type ErrorCode, reasonOf, systemCodeOf, YggError } from '../base/errors.ts';
 
 /** Return codes of a CONNACK (MQTT 3.1.1, 3.2.2.3) that say no to this host, and the one that says not now. */
 const refusingCodes: ReadonlySet<unknown> = new Set([1, 2, 4, 5]);
@@ -10,7 +10,7 @@ const serverUnavailable = 3;
 /** The error for whatever MQTT.js or a socket threw. */
 export function faultOf(error: unknown): YggError {
   if (error instanceof YggError) return error;
-  const code: unknown = error instanceof Error && 'code' in error ? error.code : undefined;
+  const code = systemCodeOf(error);
   if (refusingCodes.has(code)) return refusal(`refused the connection: ${reasonOf(error)}`, error);
   return new YggError(kindOf(error, code), `${reasonOf(error)}.`, { cause: error });
 }

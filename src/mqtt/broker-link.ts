@@ -9,7 +9,7 @@
 import { Backoff } from '../base/backoff.ts';
 import type { Clock } from '../base/clock.ts';
 import { pause } from '../base/deadline.ts';
-import { YggError } from '../base/errors.ts';
+import { codeOf, YggError } from '../base/errors.ts';
 import type { Connected, Connector, Incoming, OutTopic, Receiver } from './connector.ts';
 
 export type LinkState =
@@ -170,7 +170,7 @@ export class BrokerLink {
 
   #nextWait(failure: { readonly error: unknown } | undefined): number {
     const wait = this.#backoff.next();
-    const refused = failure?.error instanceof YggError && failure.error.code === 'YGG_BROKER_REFUSED';
+    const refused = codeOf(failure?.error) === 'YGG_BROKER_REFUSED';
     return refused ? Math.max(wait, Math.min(refusedFloor, this.#deps.cap)) : wait;
   }
 }

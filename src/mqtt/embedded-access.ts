@@ -7,7 +7,7 @@
 import { readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { writeDurably } from '../base/durable-file.ts';
-import { reasonOf, YggError } from '../base/errors.ts';
+import { reasonOf, systemCodeOf, YggError } from '../base/errors.ts';
 
 export interface EmbeddedAccess {
   /** `mqtt://127.0.0.1:PORT` */
@@ -45,7 +45,7 @@ export function readEmbeddedAccess(runtimeDir: string): EmbeddedAccess | undefin
   try {
     parsed = JSON.parse(readFileSync(file, 'utf8'));
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    if (systemCodeOf(error) === 'ENOENT') return undefined;
     throw unusable(file, reasonOf(error), error);
   }
   const fields: Readonly<Record<string, unknown>> = Object(parsed);

@@ -3,7 +3,7 @@
  */
 import type { Clock } from '../base/clock.ts';
 import { within } from '../base/deadline.ts';
-import { reasonOf, YggError } from '../base/errors.ts';
+import { codeOf, reasonOf, YggError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { BrokerAddress } from './broker-address.ts';
 import type { Connected, ConnectOptions, Connector, OutTopic, Receiver } from './connector.ts';
@@ -98,7 +98,7 @@ export function createMqttConnector(deps: MqttConnectorDeps): Connector {
           return await connectTo(address, receiver, connectOptions);
         } catch (error) {
           if (connectOptions.abort.aborted) throw error;
-          if (error instanceof YggError && error.code === 'YGG_BROKER_REFUSED') refused = true;
+          if (codeOf(error) === 'YGG_BROKER_REFUSED') refused = true;
           log.debug({ broker: address.name, error: reasonOf(error) }, 'a broker was tried in vain');
           failures.push(`${address.name}: ${reasonOf(error)}`);
         }

@@ -6,7 +6,7 @@
  */
 import { connect, type IClientOptions, type IPublishPacket, type MqttClient } from 'mqtt';
 import { within } from '../base/deadline.ts';
-import { reasonOf, YggError } from '../base/errors.ts';
+import { reasonOf, systemCodeOf, YggError } from '../base/errors.ts';
 import { type BrokerAddress, parseBrokerAddress } from './broker-address.ts';
 
 export interface RemoteClientOptions {
@@ -171,9 +171,8 @@ function subscribe(client: MqttClient, topics: readonly string[]): Promise<reado
 }
 
 function refusedOrUnreachable(name: string, error: unknown): YggError {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
   // The library gives a refused CONNACK its return code (MQTT 3.1.1, 3.2.2.3) as a number.
-  if (typeof code === 'number') {
+  if (typeof systemCodeOf(error) === 'number') {
     return new YggError('YGG_BROKER_REFUSED', `${name} refused the connection: ${reasonOf(error)}.`, {
       cause: error,
     });

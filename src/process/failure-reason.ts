@@ -1,7 +1,7 @@
 /**
  * Why a worker ended or could not be started, in words for people.
  */
-import { reasonOf } from '../base/errors.ts';
+import { reasonOf, systemCodeOf } from '../base/errors.ts';
 import type { Exit } from './child.ts';
 import { explainMissingInterpreter } from './missing-interpreter.ts';
 
@@ -32,8 +32,6 @@ export function reasonOfStart(file: string, error: unknown): string {
 }
 
 /** Of the error that caused this one. */
-function errnoOf(error: unknown): string | undefined {
-  if (!(error instanceof Error)) return undefined;
-  const { cause } = error;
-  return cause instanceof Error && 'code' in cause && typeof cause.code === 'string' ? cause.code : undefined;
+function errnoOf(error: unknown): unknown {
+  return error instanceof Error ? systemCodeOf(error.cause) : undefined;
 }

@@ -8,7 +8,7 @@ import path from 'node:path';
 import { Backoff } from '../base/backoff.ts';
 import type { Clock, Timer } from '../base/clock.ts';
 import { pause } from '../base/deadline.ts';
-import { reasonOf, YggError } from '../base/errors.ts';
+import { codeOf, reasonOf } from '../base/errors.ts';
 import type { LogFields, Logger } from '../base/log.ts';
 import type { WorkerConfig, WorkerProcess } from '../datastore.ts';
 import type { Child, Exit } from './child.ts';
@@ -222,7 +222,7 @@ export class Supervisor {
 
   #refused(error: unknown): Outcome {
     const reason = reasonOf(error);
-    const code = error instanceof YggError ? error.code : undefined;
+    const code = codeOf(error);
     if (this.#process.state !== 'refused' || this.#process.reason !== reason) {
       this.#deps.log.error(
         { code, error: reason },
@@ -238,7 +238,7 @@ export class Supervisor {
   #notStarted(error: unknown): Outcome {
     if (isRefusal(error)) return this.#refused(error);
     if (isBusyError(error)) return this.#busy();
-    const code = error instanceof YggError ? error.code : undefined;
+    const code = codeOf(error);
     return this.#failed({ code }, reasonOfStart(this.#process.file, error));
   }
 
@@ -287,5 +287,6 @@ export class Supervisor {
 
 /** Whether the file itself has to change before another start makes sense. */
 function isRefusal(error: unknown): boolean {
-  return error instanceof YggError && (error.code === 'YGG_WORKER_FILE' || error.code === 'YGG_UNSAFE_PATH');
+  const code = codeOf(error);
+  return code === 'YGG_WORKER_FILE' || code === 'YGG_UNSAFE_PATH';
 }

@@ -11,7 +11,7 @@
 import { lstatSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { writeDurably } from '../base/durable-file.ts';
-import { YggError } from '../base/errors.ts';
+import { codeOf } from '../base/errors.ts';
 
 export interface PrivateFolderDeps {
   /** The clone, or wherever the package is. */
@@ -99,7 +99,7 @@ function isSafe(directory: string, ensurePrivateDirectory: (directory: string) =
     ensurePrivateDirectory(directory);
     return true;
   } catch (error) {
-    if (error instanceof YggError && error.code === 'YGG_UNSAFE_PATH') return false;
+    if (codeOf(error) === 'YGG_UNSAFE_PATH') return false;
     throw error;
   }
 }

@@ -3,7 +3,7 @@
  */
 import type { Clock } from '../base/clock.ts';
 import { within } from '../base/deadline.ts';
-import { reasonOf, YggError } from '../base/errors.ts';
+import { codeOf, reasonOf, YggError } from '../base/errors.ts';
 import { type Message, parseMessage } from '../messages.ts';
 
 /** What is needed of a connection to the broker. */
@@ -62,7 +62,7 @@ export async function exchange<T>(options: Exchange<T>): Promise<T> {
 
 /** What a deadline or a closed connection means to somebody who waits for an answer. */
 function explained(error: unknown, { noAnswer, topic }: Exchange<unknown>): unknown {
-  const code = error instanceof YggError ? error.code : undefined;
+  const code = codeOf(error);
   if (code === 'YGG_DEADLINE') return new YggError('YGG_NO_ANSWER', noAnswer, { cause: error });
   if (code !== 'YGG_BROKER_LOST') return error;
   const hint = `Brokers close a connection that publishes what it may not: check the access list for ${topic}.`;
