@@ -1,7 +1,8 @@
 /**
  * Requests on disk: received -> (fetched) -> offered -> in-hand -> done | dead, and back to waiting.
  *
- * The rules; where the rows lie is {@link RequestRows}' affair. Owns the content files' names.
+ * The rules; where the rows lie is {@link RequestRows}' affair, and what a move makes of one says `request-states.ts`.
+ * Owns the content files' names.
  */
 import { YggError } from '../base/errors.ts';
 import type { DeadLetterOffice } from './dead-letters.ts';
@@ -23,7 +24,8 @@ import type { Ledger } from './ledger.ts';
 import type { Tables } from './open-tables.ts';
 import { receiptOf } from './outcome.ts';
 import { requestHash } from './request-hash.ts';
-import { isWaiting, RequestRows } from './request-rows.ts';
+import { RequestRows } from './request-rows.ts';
+import { accepted, arrived, calledOff, fetched, givenBack, offered, restored } from './request-states.ts';
 import type { StoredDead, StoredRequest } from './stored.ts';
 import { bodyOf } from './tables.ts';
 import { gaugeOf, isFull, shareOf, type Tallies } from './tallies.ts';
@@ -50,10 +52,10 @@ export class JournalInbox implements Inbox {
     this.#share = shareOf(deps.limits.inbox);
   }
 
-  receive(request: NewRequest, offered?: { readonly redelivery: Redelivery }): Receipt {
+  receive(request: NewRequest, offer?: { readonly redelivery: Redelivery }): Receipt {
     const { ledger, tables, ids } = this.#deps;
     const body = bodyOf(request.metadata, request.content);
-    const row = this.#newRow(request, offered?.redelivery, body.record.length);
+    const row = this.#newRow(request, offer?.redelivery, body.record.length);
     const known = { sequence: row.sequence, directive: row.directive, hash: hashOf(request) };
     const commit = ledger.add(() => {
       this.#rows.move(undefined, row);
@@ -81,44 +83,24 @@ export class JournalInbox implements Inbox {
     return this.#change(sequence, (row, now) => {
       if (row.contentFile !== '') this.#releaseFile(row.contentFile);
       this.#deps.tables.files.put(contentFile, sequence);
-      const weight = row.weight - (row.contentFile === '' ? 0 : row.size) + size;
-      const state = row.state === 'received' ? 'fetched' : row.state;
-      return { ...row, state, contentFile, size, weight, updatedAt: now };
+      return fetched(row, now, contentFile, size);
     });
   }
 
   offer(sequence: number, redelivery: Redelivery): Receipt {
-    return this.#change(sequence, (row, now) => ({
-      ...row,
-      state: 'offered',
-      redelivery,
-      attempt: row.attempt + 1,
-      startedAt: now,
-      updatedAt: now,
-    }));
+    return this.#change(sequence, (row, now) => offered(row, now, redelivery));
   }
 
   accept(sequence: number): Receipt {
-    return this.#change(sequence, (row, now) =>
-      isWaiting(row) ? row : { ...row, state: 'in-hand', updatedAt: now },
-    );
+    return this.#change(sequence, accepted);
   }
 
   callOff(sequence: number): Receipt {
-    return this.#change(sequence, (row, now) => ({ ...row, calledOff: true, updatedAt: now }));
+    return this.#change(sequence, calledOff);
   }
 
   back(sequence: number, charge: RequestCharge = {}): Receipt {
-    return this.#change(sequence, (row, now) => ({
-      ...row,
-      state: row.contentFile === '' ? 'received' : 'fetched',
-      updatedAt: now,
-      workerDeaths: row.workerDeaths + (charge.workerDeaths ?? 0),
-      daemonDeaths: row.daemonDeaths + (charge.daemonDeaths ?? 0),
-      workerErrors: row.workerErrors + (charge.workerErrors ?? 0),
-      internalErrors: row.internalErrors + (charge.internalErrors ?? 0),
-      suspect: charge.suspect ?? row.suspect,
-    }));
+    return this.#change(sequence, (row, now) => givenBack(row, now, charge));
   }
 
   finish(sequence: number): Receipt {
@@ -161,22 +143,7 @@ export class JournalInbox implements Inbox {
       throw new YggError('YGG_INBOX_FULL', `The inbox holds ${all.messages} requests, ${all.bytes} bytes.`);
     }
     const body = tables.bodies.get(was.sequence);
-    const at = now();
-    const row: StoredRequest = {
-      ...was,
-      receivedAt: at,
-      startedAt: 0,
-      updatedAt: at,
-      attempt: 0,
-      workerDeaths: 0,
-      daemonDeaths: 0,
-      workerErrors: 0,
-      internalErrors: 0,
-      suspect: false,
-      calledOff: false,
-      sequence: ledger.nextSequence(),
-      state: was.contentFile === '' ? 'received' : 'fetched',
-    };
+    const row = restored(was, ledger.nextSequence(), now());
     const known = ids.get('request', was.messageId);
     const hash = known?.sequence === was.sequence ? known.hash : hashOf({ ...was, ...(body ?? noBody) });
     const commit = ledger.add(() => {
@@ -232,33 +199,9 @@ export class JournalInbox implements Inbox {
     return this.#deps.tallies.get(`inbox/${directive}`).waiting;
   }
 
-  /** Written out, as spreading is dear here: one for each message. */
   #newRow(request: NewRequest, redelivery: Redelivery | undefined, weight: number): StoredRequest {
     const { ledger, now } = this.#deps;
-    const at = now();
-    return {
-      sequence: ledger.nextSequence(),
-      messageId: request.messageId,
-      responseTo: request.responseTo,
-      directive: request.directive,
-      cancel: request.cancel,
-      origin: request.origin,
-      state: redelivery ? 'offered' : 'received',
-      size: request.content.length,
-      contentFile: '',
-      receivedAt: at,
-      startedAt: redelivery ? at : 0,
-      updatedAt: at,
-      attempt: redelivery ? 1 : 0,
-      workerDeaths: 0,
-      daemonDeaths: 0,
-      workerErrors: 0,
-      internalErrors: 0,
-      suspect: false,
-      calledOff: false,
-      redelivery: redelivery ?? 'until-accepted',
-      weight,
-    };
+    return arrived(request, { sequence: ledger.nextSequence(), at: now(), weight, redelivery });
   }
 
   /** A change of a row that may have gone meanwhile; then there is nothing to do. */

@@ -7,6 +7,7 @@
 import type { RequestRow } from './journal.ts';
 import type { Ledger } from './ledger.ts';
 import { lastSequence, type Tables } from './open-tables.ts';
+import { isWaiting } from './request-states.ts';
 import type { StoredRequest, Tally } from './stored.ts';
 import type { Tallies } from './tallies.ts';
 
@@ -85,10 +86,6 @@ export class RequestRows {
       }
     });
   }
-}
-
-export function isWaiting({ state }: RequestRow): boolean {
-  return state === 'received' || state === 'fetched';
 }
 
 /** What a move changes in the counts; `undefined` when nothing. */
