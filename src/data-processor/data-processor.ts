@@ -8,9 +8,9 @@
  */
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
+import type { TlsMaterial } from '../base/tls.ts';
 import type { Counters } from '../counters.ts';
 import type { Datastore } from '../datastore.ts';
-import type { TlsMaterial } from '../http/connector.ts';
 import { type ContentClient, createContentClient } from '../http/content-client.ts';
 import { createEgress, type EgressOptions } from '../http/egress.ts';
 import type { Journal } from '../journal/journal.ts';

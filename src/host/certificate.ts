@@ -7,6 +7,7 @@ import { rootCertificates } from 'node:tls';
 import type { Clock } from '../base/clock.ts';
 import { reasonOf, YggError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
+import type { TlsMaterial } from '../base/tls.ts';
 
 export interface TlsFiles {
   readonly certFile: string | undefined;
@@ -19,12 +20,7 @@ export interface TlsDeps {
   readonly clock: Pick<Clock, 'now'>;
 }
 
-/** What a TLS client presents and trusts, in PEM. */
-export interface TlsMaterial {
-  readonly cert: Buffer | undefined;
-  readonly key: Buffer | undefined;
-  /** Everything that is trusted: the usual authorities and the configured ones; empty: the usual ones. */
-  readonly ca: readonly (string | Buffer)[];
+export interface LoadedTls extends TlsMaterial {
   /** Of the certificate; empty without one. */
   readonly commonName: string;
 }
@@ -33,7 +29,7 @@ export interface TlsMaterial {
  * Loads the certificate and its key as a pair, and the further authorities. Throws `YGG_CONFIG_FILE` naming the file
  * when one is missing, is not what it should be, or the key is not the certificate's.
  */
-export function loadTls(files: TlsFiles, { log, clock }: TlsDeps): TlsMaterial {
+export function loadTls(files: TlsFiles, { log, clock }: TlsDeps): LoadedTls {
   const { certFile, keyFile, caRoot } = files;
   const ca = caRoot.map((file) => {
     const content = read(file, 'ca-root');

@@ -2,18 +2,11 @@
  * Opens the connections of one standing: which certificate is shown, which addresses may be reached, how TLS is set.
  */
 import type { LookupFunction } from 'node:net';
-import { createSecureContext, type SecureContext } from 'node:tls';
+import { createSecureContext } from 'node:tls';
 import type { buildConnector } from 'undici';
+import { secureOptions, type TlsMaterial } from '../base/tls.ts';
 import { publicLookup } from './addresses.ts';
 import type { Standing } from './egress.ts';
-
-/** Loaded TLS files, PEM. The same object until the files change. */
-export interface TlsMaterial {
-  /** Everything that is trusted; empty: the well-known authorities. */
-  readonly ca?: readonly (string | Buffer)[] | undefined;
-  readonly cert?: string | Buffer | undefined;
-  readonly key?: string | Buffer | undefined;
-}
 
 export interface ConnectorDeps {
   readonly standing: Standing;
@@ -30,21 +23,16 @@ export function createConnector(deps: ConnectorDeps): buildConnector.connector {
   let material: TlsMaterial | undefined;
   let connect: buildConnector.connector | undefined;
 
-  function secureContext({ ca, cert, key }: TlsMaterial): SecureContext {
-    return createSecureContext({
-      minVersion: 'TLSv1.2',
-      ...(ca && ca.length > 0 && { ca: [...ca] }),
-      ...(standing !== 'other' && cert !== undefined && key !== undefined && { cert, key }),
-    });
-  }
-
   return (target, callback) => {
     try {
       const current = tls();
       if (!connect || current !== material) {
         connect = build({
           timeout,
-          secureContext: secureContext(current),
+          // Strangers are not shown the certificate.
+          secureContext: createSecureContext(
+            secureOptions(standing === 'other' ? { ca: current.ca } : current),
+          ),
           ...(standing !== 'listed' && { lookup }),
         });
         material = current;

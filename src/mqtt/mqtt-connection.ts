@@ -10,11 +10,12 @@ import { type IConnackPacket, type IPublishPacket, writeToStream } from 'mqtt-pa
 import type { Clock, Timer } from '../base/clock.ts';
 import { reasonOf, YggError } from '../base/errors.ts';
 import { asBuffer } from '../base/json-fields.ts';
+import type { TlsMaterial } from '../base/tls.ts';
 import { Acknowledgements } from './acknowledgements.ts';
 import type { BrokerAddress } from './broker-address.ts';
 import { faultOf, refusal } from './broker-fault.ts';
 import type { Connected, Incoming, InTopic, OutTopic, Receiver } from './connector.ts';
-import { dial, type TlsMaterial } from './dial.ts';
+import { dial } from './dial.ts';
 import { PacketFilter } from './packet-filter.ts';
 import { ParserHold } from './parser-hold.ts';
 import type { Topics } from './topics.ts';

@@ -5,9 +5,9 @@ import type { Clock } from '../base/clock.ts';
 import { within } from '../base/deadline.ts';
 import { codeOf, reasonOf, YggError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
+import type { TlsMaterial } from '../base/tls.ts';
 import type { BrokerAddress } from './broker-address.ts';
 import type { Connected, ConnectOptions, Connector, OutTopic, Receiver } from './connector.ts';
-import type { TlsMaterial } from './dial.ts';
 import { MqttConnection } from './mqtt-connection.ts';
 import type { Topics } from './topics.ts';
 

@@ -5,9 +5,9 @@
  */
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
+import type { TlsMaterial } from '../base/tls.ts';
 import { type BrokerAddress, parseBrokerAddress } from './broker-address.ts';
 import { type Connector, noConnector } from './connector.ts';
-import type { TlsMaterial } from './dial.ts';
 import { createMqttConnector, type MqttOptions } from './mqtt-connector.ts';
 import { createTopics } from './topics.ts';
 

@@ -7,6 +7,7 @@
 import { connect, type IClientOptions, type IPublishPacket, type MqttClient } from 'mqtt';
 import { within } from '../base/deadline.ts';
 import { reasonOf, systemCodeOf, YggError } from '../base/errors.ts';
+import { secureOptions, type TlsMaterial } from '../base/tls.ts';
 import { type BrokerAddress, parseBrokerAddress } from './broker-address.ts';
 
 export interface RemoteClientOptions {
@@ -15,17 +16,9 @@ export interface RemoteClientOptions {
   readonly clientId: string;
   readonly username?: string | undefined;
   readonly password?: string | undefined;
-  readonly tls?: RemoteTls | undefined;
+  readonly tls?: TlsMaterial | undefined;
   /** Milliseconds for connecting, and again for each subscription and acknowledgement. */
   readonly deadline: number;
-}
-
-/** PEM. */
-export interface RemoteTls {
-  readonly cert: string | Buffer | undefined;
-  readonly key: string | Buffer | undefined;
-  /** Everything that is trusted; empty: the usual authorities. */
-  readonly ca: readonly (string | Buffer)[] | undefined;
 }
 
 /** While it returns a promise that is pending, nothing more is read from the broker. */
@@ -40,9 +33,6 @@ export interface RemoteClient {
   publish(topic: string, payload: Uint8Array): Promise<void>;
   close(): Promise<void>;
 }
-
-/** Handed through to `tls.connect`; the library's types do not list it. */
-const tlsFloor = { minVersion: 'TLSv1.2' } as const;
 
 const closeDeadline = 2_000;
 
@@ -125,7 +115,7 @@ export async function connectRemoteClient(options: RemoteClientOptions): Promise
 }
 
 function clientOptions(options: RemoteClientOptions, address: BrokerAddress): IClientOptions {
-  const { clientId, tls, deadline, username = address.username, password = address.password } = options;
+  const { clientId, tls = {}, deadline, username = address.username, password = address.password } = options;
   return {
     protocol: address.transport === 'tls' ? 'mqtts' : 'mqtt',
     host: address.host,
@@ -139,10 +129,7 @@ function clientOptions(options: RemoteClientOptions, address: BrokerAddress): IC
     protocolVersion: 4,
     ...(username !== undefined && { username }),
     ...(password !== undefined && { password }),
-    ...(tls?.cert !== undefined && { cert: tls.cert }),
-    ...(tls?.key !== undefined && { key: tls.key }),
-    ...(tls?.ca && tls.ca.length > 0 && { ca: tls.ca.map(String) }),
-    ...tlsFloor,
+    ...secureOptions(tls),
   };
 }
 

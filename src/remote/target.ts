@@ -3,6 +3,7 @@
  * daemon of this machine.
  */
 import { YggError } from '../base/errors.ts';
+import type { TlsMaterial } from '../base/tls.ts';
 
 /** How the daemon of this machine reaches its brokers. */
 export interface LocalDaemon {
@@ -32,14 +33,7 @@ export interface TlsFiles {
   readonly caRoot: readonly string[];
 }
 
-/** PEM, and what it says. */
-export interface Tls {
-  readonly cert: Buffer | undefined;
-  readonly key: Buffer | undefined;
-  readonly ca: readonly (string | Buffer)[] | undefined;
-}
-
-export interface LoadedTls extends Tls {
+export interface LoadedTls extends TlsMaterial {
   /** Common Name of the certificate; empty without one. */
   readonly commonName: string;
 }
@@ -58,7 +52,7 @@ export interface Target {
   readonly brokers: readonly string[];
   readonly username?: string | undefined;
   readonly password?: string | undefined;
-  readonly tls: Tls;
+  readonly tls: TlsMaterial;
 }
 
 const defaultPrefix = 'yggdrasil';
@@ -91,7 +85,7 @@ function tlsFor(
   own: LocalDaemon | undefined,
   host: string,
   { loadTls, warn }: TargetDeps,
-): Tls {
+): TlsMaterial {
   const certFile = options.certFile ?? own?.certFile;
   const keyFile = options.keyFile ?? own?.keyFile;
   if ((certFile === undefined) !== (keyFile === undefined)) {

@@ -4,7 +4,8 @@ import path from 'node:path';
 import { createSecureContext, rootCertificates } from 'node:tls';
 import { expect, test } from 'vitest';
 import { silentLogger } from '../../../src/base/log.ts';
-import { commonName, loadTls, type TlsFiles, type TlsMaterial } from '../../../src/host/certificate.ts';
+import { secureOptions } from '../../../src/base/tls.ts';
+import { commonName, type LoadedTls, loadTls, type TlsFiles } from '../../../src/host/certificate.ts';
 import { createCertificates } from '../../helpers/certificates.ts';
 import { tempDir } from '../../helpers/temp-dir.ts';
 import { fileScope, testScope } from '../../helpers/test-scope.ts';
@@ -15,7 +16,7 @@ const pair = certificates.client('host-1');
 function load(
   files: Partial<TlsFiles>,
   now: number = Date.now(),
-): { material: TlsMaterial; warnings: string[] } {
+): { material: LoadedTls; warnings: string[] } {
   const warnings: string[] = [];
   const log = { ...silentLogger, warn: (_fields: unknown, sentence: string) => warnings.push(sentence) };
   const none: TlsFiles = { certFile: undefined, keyFile: undefined, caRoot: [] };
@@ -31,8 +32,7 @@ test('a pair and an authority make a secure context', () => {
   expect(material.commonName).toBe('host-1');
   expect(material.ca).toHaveLength(rootCertificates.length + 1);
   expect(warnings).toEqual([]);
-  const { cert, key, ca } = material;
-  createSecureContext({ cert, key, ca: [...ca] });
+  createSecureContext(secureOptions(material));
 });
 
 test('a key that is not the certificate’s is refused', () => {

@@ -5,8 +5,8 @@ import path from 'node:path';
 import type { TLSSocket } from 'node:tls';
 import { describe, expect, test } from 'vitest';
 import { systemClock } from '../../../src/base/clock.ts';
+import type { TlsMaterial } from '../../../src/base/tls.ts';
 import { publicLookup } from '../../../src/http/addresses.ts';
-import type { TlsMaterial } from '../../../src/http/connector.ts';
 import {
   type ContentClient,
   type ContentClientDeps,
