@@ -235,10 +235,6 @@ export class JournalInbox implements Inbox {
 
 const noBody = { metadata: null, content: new Uint8Array() };
 
-function hashOf({
-  directive,
-  metadata,
-  content,
-}: Pick<NewRequest, 'directive' | 'metadata' | 'content'>): string {
-  return requestHash(directive, metadata, content);
+function hashOf(request: Pick<NewRequest, 'directive' | 'metadata' | 'content'>): string {
+  return requestHash(request.directive, request.metadata, request.content);
 }
