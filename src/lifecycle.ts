@@ -17,7 +17,7 @@ import type { Logger } from './base/log.ts';
  * - `workers`: workers are stopped; what they still send is taken.
  * - `goodbye`: the outbox is emptied, offline is said, the broker is left.
  */
-export const drainStages = ['quiet', 'finish', 'workers', 'goodbye'] as const;
+const drainStages = ['quiet', 'finish', 'workers', 'goodbye'] as const;
 
 export type DrainStage = (typeof drainStages)[number];
 

@@ -94,6 +94,11 @@ export interface NewData extends NewEnvelope {
 /** A directive that can be one: what a worker may register for. */
 export const directivePattern: RegExp = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 
+/** Whether a response is posted and not published: its directive has a scheme, which the name of a worker cannot. */
+export function isAddress(directive: string): boolean {
+  return /^[A-Za-z][A-Za-z0-9+.-]*:/.test(directive);
+}
+
 /** Longest message id that is taken, in characters. Servers send UUIDs. */
 export const maxIdLength: number = 256;
 

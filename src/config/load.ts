@@ -17,7 +17,7 @@ import { readToml, shown, type TomlFile } from './toml-file.ts';
 /** The file that the host's administrator writes. */
 export const hostConfigFile = '/etc/yggdrasil/config.toml';
 /** The file that a distribution brings. */
-export const vendorConfigFile = '/usr/lib/yggdrasil/config.toml';
+const vendorConfigFile = '/usr/lib/yggdrasil/config.toml';
 
 export interface LoadRequest {
   /** Values of flags by name, aliases included; a flag given twice has two. */

@@ -29,7 +29,7 @@ export function readToml(file: string): TomlFile | undefined {
 }
 
 /** Throws `YGG_CONFIG` when the content is not TOML. */
-export function parseToml(file: string, content: Uint8Array): TomlFile {
+function parseToml(file: string, content: Uint8Array): TomlFile {
   let source: string;
   try {
     source = new TextDecoder('utf-8', { fatal: true }).decode(content);

@@ -5,8 +5,8 @@
  * What is published keeps its order by itself, so a lane is held by a post alone, and a post waits for the last of
  * its lane that is still being published. Knows sequences, never contents; as many as the outbox holds.
  */
-import { isAddress } from '../http/egress.ts';
 import type { Outbox, ResponseRow } from '../journal/journal.ts';
+import { isAddress } from '../messages.ts';
 
 export interface LanesDeps {
   readonly outbox: Pick<Outbox, 'row'>;
@@ -101,7 +101,7 @@ export class Lanes {
  * Two lanes with the same number are kept in order though they need not be; nothing else happens to them. What
  * answers no message is in order with what the same worker sent to the same address.
  */
-export function laneOf({ handler, responseTo, directive }: ResponseRow): number {
+function laneOf({ handler, responseTo, directive }: ResponseRow): number {
   const name = responseTo === '' ? `${handler}\n\n${directive}` : `${handler}\n${responseTo}`;
   let hash = 0x811c9dc5;
   for (let index = 0; index < name.length; index += 1) {

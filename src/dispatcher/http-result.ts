@@ -2,6 +2,8 @@
  * The HTTP result of a response as workers of the intermediate generation expect it in Send's answer
  * (docs/protocol.md).
  */
+import { asBuffer } from '../base/json-fields.ts';
+import { isJson } from '../base/json-text.ts';
 
 export interface HttpResult {
   readonly status: number;
@@ -21,11 +23,6 @@ export function httpResultBytes({ status, headers, body }: HttpResult): Uint8Arr
 
 function rawBody(body: Uint8Array): string {
   if (body.length === 0) return 'null';
-  const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8');
-  try {
-    JSON.parse(text);
-    return text;
-  } catch {
-    return JSON.stringify(text);
-  }
+  const text = asBuffer(body).toString();
+  return isJson(body) ? text : JSON.stringify(text);
 }

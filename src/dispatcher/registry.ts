@@ -9,6 +9,7 @@ import { codeOf, reasonOf, YggError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Counters } from '../counters.ts';
 import type { Datastore, Worker } from '../datastore.ts';
+import { directivePattern } from '../messages.ts';
 import { newSocketPath } from '../rpc/address.ts';
 import type { Protocol, RegistrationRequest } from '../rpc/protocol.ts';
 import type { Signals } from '../signals.ts';
@@ -38,8 +39,6 @@ export interface RegistryDeps {
   readonly onLeave: (worker: LiveWorker) => void;
 }
 
-/** Directives are looked up and never become paths; all the same, no handler may look like one. */
-const handlerForm = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 /** Milliseconds the holder of a handler has to show that it lives when another one asks for it. */
 const probe = 200;
 /** Milliseconds a registered worker may be unreachable before it is said. */
@@ -183,7 +182,7 @@ export class Registry {
   }
 
   #checkMay(caller: Caller, handler: string): void {
-    if (!handlerForm.test(handler)) {
+    if (!directivePattern.test(handler)) {
       const sentence = `The handler ${JSON.stringify(handler.slice(0, 140))} is no name: use letters, digits, dot, underscore and hyphen, at most 128.`;
       throw new YggError('YGG_HANDLER_INVALID', sentence);
     }

@@ -10,6 +10,7 @@ import { reasonOf, YggError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Counters } from '../counters.ts';
 import type { Journal, NewResponse } from '../journal/journal.ts';
+import { isAddress } from '../messages.ts';
 import type { Data } from '../rpc/protocol.ts';
 import type { SignalMap, Signals } from '../signals.ts';
 import type { Caller } from './caller.ts';
@@ -82,7 +83,7 @@ export class Returns {
     const receipt = journal.outbox.respond(responseOf(data, handler), finished?.doc.sequence);
     const { sequence } = receipt;
     if (finished) finished.answering = true;
-    const waits = caller.wantsResults && isUrl(data.directive) && this.#waiting.size < mostWaiting;
+    const waits = caller.wantsResults && isAddress(data.directive) && this.#waiting.size < mostWaiting;
     if (waits) this.#wait(sequence, answer);
 
     const kept = receipt.flushed.then(
@@ -175,11 +176,6 @@ function responseOf(data: Data, handler: string): NewResponse {
   }
   const { messageId, responseTo, directive, content } = data;
   return { messageId: messageId || randomUUID(), responseTo, directive, metadata, content, handler };
-}
-
-/** docs/protocol.md: a directive with a scheme is a URL, answered by POST. */
-function isUrl(directive: string): boolean {
-  return /^[A-Za-z][A-Za-z0-9+.-]*:/.test(directive);
 }
 
 function notRegistered(caller: Caller): YggError {

@@ -34,11 +34,6 @@ export interface Egress {
   route(address: string): Destination;
 }
 
-/** Whether a directive is an address: it has a scheme, which the name of a worker cannot. */
-export function isAddress(directive: string): boolean {
-  return /^[A-Za-z][A-Za-z0-9+.-]*:/.test(directive);
-}
-
 /** Hosts below it are the broker's own family. At least two labels; never one that looks like a public suffix. */
 export function parentDomain(host: string): string | undefined {
   if (isIP(host) !== 0) return undefined;

@@ -5,6 +5,7 @@
  * where it was. Its report goes into the outbox in the same transaction; nobody else writes reports.
  */
 
+import { isAddress } from '../messages.ts';
 import type { DeadLetter, JournalLimits, RequestBody, ResponseBody } from './journal.ts';
 import type { KnownIds } from './known-ids.ts';
 import type { Ledger } from './ledger.ts';
@@ -197,12 +198,12 @@ function answerTo({ messageId, directive }: StoredRequest): { responseTo: string
 }
 
 /**
- * Tells the server about the request it waits for an answer to; it does not know the answer's own id. A URL means
+ * Tells the server about the request it waits for an answer to; it does not know the answer's own id. An address means
  * nothing on the broker, there the handler stands for it.
  */
 function answerInsteadOf(row: StoredResponse): { responseTo: string; directive: string } {
-  const isUrl = /^[a-z][a-z0-9+.-]*:/i.test(row.directive);
-  return { responseTo: row.responseTo || row.messageId, directive: isUrl ? row.handler : row.directive };
+  const directive = isAddress(row.directive) ? row.handler : row.directive;
+  return { responseTo: row.responseTo || row.messageId, directive };
 }
 
 function letterOf(sequence: number, { was, reason, message, diedAt, report }: StoredDead): DeadLetter {

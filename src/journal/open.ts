@@ -16,8 +16,6 @@ import { unreadable } from './lmdb-environment.ts';
 import { LmdbStore } from './lmdb-store.ts';
 import { tableNames } from './tables.ts';
 
-export { requestHash } from './request-hash.ts';
-
 export interface ProbeOutcome {
   readonly exitCode: number | null;
   readonly signal: string | null;

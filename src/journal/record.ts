@@ -5,10 +5,11 @@
  * came. JSON because V8 writes and reads it natively in less time than any encoder in JavaScript needs, and because
  * a journal that somebody has to look into after an accident can then be read with `strings`.
  */
+import { asBuffer } from '../base/json-fields.ts';
 import { crc32 } from './checksum.ts';
 
 /** Counted up when a record changes its form. Records of the version before are read too. */
-export const recordVersion = 1;
+const recordVersion = 1;
 
 const headerSize = 5;
 
@@ -55,7 +56,7 @@ function seal(record: Buffer): Buffer {
 }
 
 function unseal(record: Uint8Array): Buffer {
-  const bytes = Buffer.from(record.buffer, record.byteOffset, record.length);
+  const bytes = asBuffer(record);
   const version = bytes[0] ?? 0;
   if (bytes.length < headerSize) throw new DamagedRecord('it is too short');
   if (version > recordVersion || version < Math.max(1, recordVersion - 1)) {

@@ -7,6 +7,7 @@
 import { connect, type IClientOptions, type IPublishPacket, type MqttClient } from 'mqtt';
 import { within } from '../base/deadline.ts';
 import { reasonOf, systemCodeOf, YggError } from '../base/errors.ts';
+import { asBuffer } from '../base/json-fields.ts';
 import { secureOptions, type TlsMaterial } from '../base/tls.ts';
 import { type BrokerAddress, parseBrokerAddress } from './broker-address.ts';
 
@@ -94,7 +95,7 @@ export async function connectRemoteClient(options: RemoteClientOptions): Promise
     },
     async publish(topic, payload) {
       await answered(`publishing to ${topic}`, () =>
-        client.publishAsync(topic, Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength), {
+        client.publishAsync(topic, asBuffer(payload), {
           qos: 1,
         }),
       );

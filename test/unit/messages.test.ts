@@ -7,6 +7,7 @@ import {
   encodeData,
   encodeEvent,
   encodeLastWill,
+  isAddress,
   parseCommand,
   parseData,
   parseMessage,
@@ -305,4 +306,9 @@ describe('what is said on control/out', () => {
       arguments: { delay: '60' },
     });
   });
+});
+
+test('a directive with a scheme is an address, a name is not', () => {
+  expect(['https://example.com/', 'HTTP://example.com', 'mailto:x', 'a+b-c.d:x'].every(isAddress)).toBe(true);
+  expect(['echo', 'package-manager', '', 'a/b:c', '9p:x', ':x'].some(isAddress)).toBe(false);
 });
