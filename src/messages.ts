@@ -7,15 +7,9 @@
  * Writing keeps the field order of the Go daemon.
  */
 import { isUtf8 } from 'node:buffer';
+import { asBuffer } from './base/bytes.ts';
 import { YggError } from './base/errors.ts';
-import {
-  asBuffer,
-  type Fields,
-  readFields,
-  readString,
-  readStringMap,
-  type StringMap,
-} from './base/json-fields.ts';
+import { type Fields, readFields, readString, readStringMap, type StringMap } from './base/json-fields.ts';
 import { isJson } from './base/json-text.ts';
 
 export type { StringMap } from './base/json-fields.ts';

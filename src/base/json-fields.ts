@@ -3,6 +3,7 @@
  *
  * Names match without regard to case and the last of a repeated one counts, as in Go.
  */
+import { asBuffer } from './bytes.ts';
 import { eachMember } from './json-text.ts';
 
 /** The raw value of each field under its name in lower case. */
@@ -40,11 +41,6 @@ export function readStringMap(value: Uint8Array): StringMap | null | undefined {
     else map[textBetween(value, keyStart, keyEnd)] = readString(member) ?? asBuffer(member).toString();
   });
   return whole && flat ? map : undefined;
-}
-
-/** The same bytes as a Buffer, not copied. */
-export function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 /** Whether a raw value, known to be JSON, is `null`. */

@@ -2,7 +2,7 @@
  * The HTTP result of a response as workers of the intermediate generation expect it in Send's answer
  * (docs/protocol.md).
  */
-import { asBuffer } from '../base/json-fields.ts';
+import { asBuffer } from '../base/bytes.ts';
 import { isJson } from '../base/json-text.ts';
 
 export interface HttpResult {

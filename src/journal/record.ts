@@ -5,7 +5,7 @@
  * came. JSON because V8 writes and reads it natively in less time than any encoder in JavaScript needs, and because
  * a journal that somebody has to look into after an accident can then be read with `strings`.
  */
-import { asBuffer } from '../base/json-fields.ts';
+import { asBuffer } from '../base/bytes.ts';
 import { crc32 } from './checksum.ts';
 
 /** Counted up when a record changes its form. Records of the version before are read too. */

@@ -7,9 +7,9 @@
  */
 import { MqttClient } from 'mqtt';
 import { type IConnackPacket, type IPublishPacket, writeToStream } from 'mqtt-packet';
+import { asBuffer } from '../base/bytes.ts';
 import type { Clock, Timer } from '../base/clock.ts';
 import { reasonOf, YggError } from '../base/errors.ts';
-import { asBuffer } from '../base/json-fields.ts';
 import type { TlsMaterial } from '../base/tls.ts';
 import { Acknowledgements } from './acknowledgements.ts';
 import type { BrokerAddress } from './broker-address.ts';

@@ -5,9 +5,9 @@
  * lost connection is told at once. Messages are acknowledged as soon as `receive` has taken them.
  */
 import { connect, type IClientOptions, type IPublishPacket, type MqttClient } from 'mqtt';
+import { asBuffer } from '../base/bytes.ts';
 import { within } from '../base/deadline.ts';
 import { reasonOf, systemCodeOf, YggError } from '../base/errors.ts';
-import { asBuffer } from '../base/json-fields.ts';
 import { secureOptions, type TlsMaterial } from '../base/tls.ts';
 import { type BrokerAddress, parseBrokerAddress } from './broker-address.ts';
 
