@@ -20,6 +20,7 @@ export interface HostDeps {
 
 export interface Host {
   facts(): CanonicalFacts;
+  /** Undefined or empty: there are none. */
   tags(): StringMap | undefined;
   /** Calls back after facts or tags changed; returns the function that stops it. */
   onChange(listener: () => void): () => void;

@@ -9,8 +9,8 @@ import type { Clock, Timer } from '../base/clock.ts';
 import { reasonOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Worker } from '../datastore.ts';
+import type { Host } from '../host/host.ts';
 import {
-  type CanonicalFacts,
   type ConnectionStatus,
   encodeConnectionStatus,
   encodeLastWill,
@@ -18,18 +18,13 @@ import {
 } from '../messages.ts';
 
 /** What is known of the host; its values are read again when it says that they changed. */
-export interface Host {
-  facts(): CanonicalFacts;
-  /** Undefined or empty: the status has none. */
-  tags(): StringMap | undefined;
-  /** Calls back after facts or tags changed; returns the function that stops it. */
-  onChange(listener: () => void): () => void;
+export interface KnownHost extends Pick<Host, 'facts' | 'tags' | 'onChange'> {
   /** Said in each status when it is set. */
   readonly client?: { readonly name: string; readonly version: string };
 }
 
 export interface ConnectionStatusDeps {
-  readonly host: Host;
+  readonly host: KnownHost;
   readonly workers: () => readonly Worker[];
   readonly say: (payload: Uint8Array) => Promise<void>;
   readonly newId: () => string;

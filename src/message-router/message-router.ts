@@ -23,7 +23,7 @@ import type { Signals } from '../signals.ts';
 import { Admission } from './admission.ts';
 import { Cancels } from './cancels.ts';
 import { Commands } from './commands.ts';
-import { ConnectionStatusPublisher, type Host } from './connection-status.ts';
+import { ConnectionStatusPublisher, type KnownHost } from './connection-status.ts';
 import { Grace } from './grace.ts';
 import { Intake } from './intake.ts';
 import { LeftBehind } from './left-behind.ts';
@@ -39,7 +39,7 @@ export interface MessageRouterDeps {
     'inbox' | 'outbox' | 'done' | 'trouble' | 'cleanStart' | 'flush' | 'onReport'
   >;
   readonly connector: Connector;
-  readonly host: Host;
+  readonly host: KnownHost;
   readonly counters: Counters;
   readonly clock: Clock;
   readonly random: () => number;
