@@ -19,6 +19,7 @@ import { hostFactSources } from './host/facts.ts';
 import { type Host, openHost } from './host/host.ts';
 import { claimDirectory } from './host/owner.ts';
 import { checkSafeParent, ensurePrivateDirectory } from './host/safe-path.ts';
+import { openStatusTimes } from './host/status-times.ts';
 import type { Journal } from './journal/journal.ts';
 import { type OpenJournalDeps, openJournal } from './journal/open.ts';
 import { createLifecycle, type Holding, type Lifecycle, type Part } from './lifecycle.ts';
@@ -87,6 +88,8 @@ async function build(settings: AssemblySettings, holdings: Holdings): Promise<As
   holdings.add('counters', () => sayCounted(counters, log));
   const tls = loadTls(options, { log, clock });
   const id = clientId({ given: options.clientId, commonName: tls.commonName, stateDir: options.stateDir });
+  const statusTimes = openStatusTimes(options.stateDir, log);
+  holdings.add('status times', () => statusTimes.close());
   const [journal, host] = await Promise.all([
     holdings.get('journal', openJournal(journalDeps(options, { clock, log, counters }))),
     holdings.get(
@@ -155,6 +158,7 @@ async function build(settings: AssemblySettings, holdings: Holdings): Promise<As
     log: log.child({ part: 'message-router' }),
     connector: settings.connector ?? broker.connector,
     host,
+    statusTimes,
     newId: randomUUID,
     options: {
       workerGrace: options.workerGrace,

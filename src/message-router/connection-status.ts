@@ -23,10 +23,19 @@ export interface KnownHost extends Pick<Host, 'facts' | 'tags' | 'onChange'> {
   readonly client?: { readonly name: string; readonly version: string };
 }
 
+/** Remembers over restarts when something was said last. */
+export interface StatusTimes {
+  /** Milliseconds since the epoch; 0 when nothing is known. */
+  readonly last: number;
+  keep(sent: number): void;
+}
+
 export interface ConnectionStatusDeps {
   readonly host: KnownHost;
   readonly workers: () => readonly Worker[];
   readonly say: (payload: Uint8Array) => Promise<void>;
+  /** Not set: time goes on from this process alone. */
+  readonly statusTimes?: StatusTimes | undefined;
   readonly newId: () => string;
   readonly clock: Clock;
   readonly log: Logger;
@@ -46,10 +55,11 @@ export class ConnectionStatusPublisher {
   #saying: object | undefined;
   #gathering: Timer | undefined;
   #lateWill: Timer | undefined;
-  #lastSent = 0;
+  #lastSent: number;
 
   constructor(deps: ConnectionStatusDeps) {
     this.#deps = deps;
+    this.#lastSent = deps.statusTimes?.last ?? 0;
   }
 
   onUp({ afterLoss }: { readonly afterLoss: boolean }): void {
@@ -124,10 +134,11 @@ export class ConnectionStatusPublisher {
     return encodeConnectionStatus(this.#envelope(), status);
   }
 
-  /** Servers ignore a status older than the last one they stored, so time never goes back here. */
+  /** Servers ignore a status older than the last one they stored, so time never goes back here, nor over a restart. */
   #envelope(): { readonly messageId: string; readonly sent: number } {
-    const { clock, newId } = this.#deps;
+    const { clock, newId, statusTimes } = this.#deps;
     this.#lastSent = Math.max(clock.now(), this.#lastSent + 1);
+    statusTimes?.keep(this.#lastSent);
     return { messageId: newId(), sent: this.#lastSent };
   }
 }

@@ -23,7 +23,7 @@ import type { Signals } from '../signals.ts';
 import { Admission } from './admission.ts';
 import { Cancels } from './cancels.ts';
 import { Commands } from './commands.ts';
-import { ConnectionStatusPublisher, type KnownHost } from './connection-status.ts';
+import { ConnectionStatusPublisher, type KnownHost, type StatusTimes } from './connection-status.ts';
 import { Grace } from './grace.ts';
 import { Intake } from './intake.ts';
 import { LeftBehind } from './left-behind.ts';
@@ -40,6 +40,8 @@ export interface MessageRouterDeps {
   >;
   readonly connector: Connector;
   readonly host: KnownHost;
+  /** Keeps the times of connection statuses from going back over a restart. */
+  readonly statusTimes?: StatusTimes;
   readonly counters: Counters;
   readonly clock: Clock;
   readonly random: () => number;

@@ -1,7 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { silentLogger } from '../../../src/base/log.ts';
 import type { Worker } from '../../../src/datastore.ts';
-import { ConnectionStatusPublisher } from '../../../src/message-router/connection-status.ts';
+import {
+  ConnectionStatusPublisher,
+  type StatusTimes,
+} from '../../../src/message-router/connection-status.ts';
 import { differences } from '../../helpers/captures.ts';
 import { HandClock } from '../../helpers/hand-clock.ts';
 import { newId } from './rig.ts';
@@ -16,7 +19,7 @@ interface Status {
   };
 }
 
-function create() {
+function create({ statusTimes }: { readonly statusTimes?: StatusTimes } = {}) {
   const clock = new HandClock();
   const said: string[] = [];
   const workers: Worker[] = [];
@@ -45,6 +48,7 @@ function create() {
     newId,
     clock,
     log: silentLogger,
+    statusTimes,
   });
   return {
     clock,
@@ -91,6 +95,17 @@ describe('the connection status', () => {
     status.changed();
     clock.wind(100);
     expect(differences(said[3] ?? '', 'connection-status-worker-death')).toEqual([]);
+  });
+
+  test('never seems older than one of an earlier run, whatever the clock says', () => {
+    const kept: number[] = [];
+    const { clock, status, parsed } = create({
+      statusTimes: { last: Date.UTC(2030, 0, 1), keep: (sent) => kept.push(sent) },
+    });
+    expect(clock.now()).toBeLessThan(Date.UTC(2030, 0, 1));
+    status.onUp({ afterLoss: false });
+    expect(parsed()[0]?.sent).toBe('2030-01-01T00:00:00.001Z');
+    expect(kept).toEqual([Date.UTC(2030, 0, 1) + 1]);
   });
 
   test('the last will too, but for the nulls', () => {
