@@ -12,7 +12,7 @@ import type { Clock } from './base/clock.ts';
 import { within } from './base/deadline.ts';
 import { reasonOf, YggError } from './base/errors.ts';
 import type { Logger, LogLevel } from './base/log.ts';
-import { loadWorkerConfig, workerConfigFiles } from './config/worker-config.ts';
+import { defaultWorkerConfig, loadWorkerConfig, workerConfigFiles } from './config/worker-config.ts';
 import type { Counters } from './counters.ts';
 import type { Datastore, WorkerConfig, WorkerProcess } from './datastore.ts';
 import { checkSafePath } from './host/safe-path.ts';
@@ -60,15 +60,6 @@ const socketDeadline = 5_000;
 const stopGrace = 10_000;
 /** The same, for those that a stop without draining still finds. */
 const forcedGrace = 1_000;
-
-/** What a worker has before its configuration could be read for the first time. */
-const noConfig: WorkerConfig = {
-  env: [],
-  handlers: [],
-  redelivery: undefined,
-  concurrency: undefined,
-  timeout: 3_600_000,
-};
 
 export function createProcessManager(deps: ProcessManagerDeps): Part {
   return new ProcessManager(deps);
@@ -201,7 +192,8 @@ class ProcessManager implements Part {
     const log = this.#deps.log.child({ worker: shortName(path.basename(file)) });
     const document = datastore.processes.add({
       file,
-      config: noConfig,
+      // Until its own is read.
+      config: defaultWorkerConfig,
       pid: 0,
       state: 'starting',
       startedAt: 0,

@@ -25,7 +25,8 @@ const kinds: WorkerKinds = {
   timeout: duration({ min: 1000, max: 365 * 24 * hour }),
 };
 
-const defaults: WorkerConfig = {
+/** What holds for a worker about which nothing is said. */
+export const defaultWorkerConfig: WorkerConfig = {
   env: [],
   handlers: [],
   redelivery: undefined,
@@ -61,7 +62,7 @@ export function loadWorkerConfig(
     const file = workerConfigFiles(configDir, fileName)
       .map(readToml)
       .find((read) => read !== undefined);
-    return file ? { ...defaults, ...valuesOf(file, warn) } : defaults;
+    return file ? { ...defaultWorkerConfig, ...valuesOf(file, warn) } : defaultWorkerConfig;
   } catch (error) {
     if (!(error instanceof YggError)) throw error;
     throw new YggError('YGG_WORKER_FILE', error.message, { cause: error });

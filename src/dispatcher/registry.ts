@@ -7,6 +7,7 @@
 import type { Clock } from '../base/clock.ts';
 import { codeOf, reasonOf, YggError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
+import { defaultWorkerConfig } from '../config/worker-config.ts';
 import type { Counters } from '../counters.ts';
 import type { Datastore, Worker } from '../datastore.ts';
 import { directivePattern } from '../messages.ts';
@@ -47,8 +48,6 @@ const patience = 60_000;
 const mostHandlers = 64;
 /** Bytes of all features of one handler: they are part of the connection status, which servers take only when it is small. */
 const mostFeatures = 16 * 1024;
-/** Milliseconds an accepted message may stay unanswered when no configuration says it. */
-const defaultTimeout = 3_600_000;
 
 export class Registry {
   readonly #deps: RegistryDeps;
@@ -166,7 +165,7 @@ export class Registry {
 
   #facts(caller: Caller, request: RegistrationRequest): Worker {
     const process = caller.shared ? undefined : this.#deps.datastore.processes.get(caller.file);
-    const config = process?.config;
+    const config = process?.config ?? defaultWorkerConfig;
     return {
       handler: request.handler,
       // A wrapper's child tells its own pid; the one that was started is the one that is watched.
@@ -174,9 +173,9 @@ export class Registry {
       file: caller.file,
       features: request.features,
       detached: request.detachedContent,
-      redelivery: config?.redelivery ?? 'until-accepted',
-      slots: config?.concurrency ?? this.#deps.window,
-      timeout: config?.timeout ?? defaultTimeout,
+      redelivery: config.redelivery ?? 'until-accepted',
+      slots: config.concurrency ?? this.#deps.window,
+      timeout: config.timeout,
       registeredAt: this.#deps.clock.now(),
     };
   }
