@@ -50,6 +50,8 @@ const flushRetry = 1_000;
 /** Where the store counts its transactions, to find out what became of one that failed. */
 const countTable = 'transactions';
 const countKey = 0;
+/** Written only to have something to flush. */
+const flushKey = 1;
 
 export class LmdbStore implements Store {
   readonly #directory: string;
@@ -127,8 +129,9 @@ export class LmdbStore implements Store {
     this.#checkSpace(writes);
     this.#count += 1;
     const count = this.#count;
+    const counted = { table: countTable, key: countKey, value: Buffer.from(String(count)) };
     try {
-      await this.#transact(writes, count);
+      await this.#transact([...writes, counted]);
     } catch (error) {
       const failure = await failureOf(error);
       this.#root.resetReadTxn();
@@ -140,29 +143,40 @@ export class LmdbStore implements Store {
     }
     void this.#root.flushed.then(() => {
       flush();
-      for (const waiter of this.#unflushed.splice(0)) waiter();
+      this.#onFlushed();
     });
   }
 
-  #transact(writes: readonly Write[], count: number): Promise<boolean> {
+  #transact(writes: readonly Write[]): Promise<boolean> {
     return this.#root.batch(() => {
       for (const { table, key, value } of writes) {
         const database = this.#table(table);
         if (value) void database.put(lmdbKey(key), value);
         else void database.remove(lmdbKey(key));
       }
-      void this.#table(countTable).put(countKey, Buffer.from(String(count)));
     });
   }
 
   readonly #flushAgain = (): void => {
     this.#flushRetry = undefined;
     if (this.#unflushed.length === 0) return;
-    // Any transaction that is flushed flushes those before it.
-    this.#commit([], () => {}).catch(() => {
+    this.#tryFlush().catch((error: unknown) => {
       this.#flushRetry ??= this.#clock.after(flushRetry, this.#flushAgain);
+      return causeOf(error);
     });
   };
+
+  /** Any transaction that is flushed flushes those before it. It does not count: others may be under way beside it. */
+  async #tryFlush(): Promise<void> {
+    this.#checkSpace([]);
+    await this.#transact([{ table: countTable, key: flushKey, value: Buffer.alloc(1) }]);
+    await this.#root.flushed;
+    this.#onFlushed();
+  }
+
+  #onFlushed(): void {
+    for (const waiter of this.#unflushed.splice(0)) waiter();
+  }
 
   #checkSpace(writes: readonly Write[]): void {
     let space: Space;

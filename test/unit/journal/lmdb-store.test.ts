@@ -180,9 +180,15 @@ describe('the store on LMDB', () => {
     clock.wind(1_000);
     await waitFor(() => clock.waits.length === 1, { what: 'next try' });
     expect(isFlushed).toBe(false);
+    // A write that is committed while a flush is tried is committed all the same.
+    const beside = store.write([put('a', 2, 'two')]);
+    clock.wind(1_000);
+    await beside.committed;
     flush.fails = false;
+    await waitFor(() => clock.waits.length === 1, { what: 'next try' });
     clock.wind(1_000);
     await flushed;
+    await beside.flushed;
     await waitFor(() => clock.waits.length === 0, { what: 'end of trying' });
   });
 
