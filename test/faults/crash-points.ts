@@ -1,6 +1,6 @@
 /**
- * Named points of the built daemon at which it can be made to end itself as if killed: `YGGD_CRASH_AT=name:count`
- * ends it when it comes to that point for the count-th time.
+ * Named points of the built daemon at which it can be made to end itself as if killed: `YGGD_CRASH_AT=name:count:ms`
+ * ends it when it has come to that point for the count-th time, so many milliseconds later.
  */
 import type { Edit } from './instrumented.ts';
 
@@ -63,10 +63,13 @@ export function runningPoints(via: 'mqtt' | 'http'): readonly string[] {
 }
 
 const reached = `
-const [name, count] = (process.env['YGGD_CRASH_AT'] ?? '').split(':');
+const [name, count, ms] = (process.env['YGGD_CRASH_AT'] ?? '').split(':');
+const end = () => process.kill(process.pid, 'SIGKILL');
 let left = Number(count);
 globalThis.reached = (point) => {
-  if (point === name && --left === 0) process.kill(process.pid, 'SIGKILL');
+  if (point !== name || --left !== 0) return;
+  if (ms === '0') end();
+  else setTimeout(end, Number(ms));
 };`;
 
 /** The edits that put the points in. */
@@ -75,6 +78,7 @@ export const crashPoints: readonly Edit[] = [
   { file: 'src/base/errors', find: 'export const errorTable', put: `${reached}\n$&` },
 ];
 
-export function crashAt(name: string, count: number): NodeJS.ProcessEnv {
-  return { ...process.env, YGGD_CRASH_AT: `${name}:${count}` };
+/** Environment of a daemon with these edits. */
+export function crashAt(name: string, count: number, ms = 0): NodeJS.ProcessEnv {
+  return { ...process.env, YGGD_CRASH_AT: `${name}:${count}:${ms}` };
 }

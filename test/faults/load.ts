@@ -13,10 +13,9 @@ export interface LoadOptions {
   /** Milliseconds between two requests; not set: as many as the window takes. */
   readonly every?: number;
   readonly content?: (index: number) => unknown;
+  /** Milliseconds without another answer after which the rest is lost. */
+  readonly patience?: number;
 }
-
-/** Milliseconds without another answer after which the rest is lost. */
-const patience = 30_000;
 
 export class Load {
   readonly ledgers: Ledgers = new Ledgers();
@@ -26,6 +25,7 @@ export class Load {
   /** How much of what the host published was looked at. */
   #seen = 0;
   #stopped = false;
+  #stuck = false;
   readonly #publishing: Promise<void>;
 
   constructor(options: LoadOptions) {
@@ -54,14 +54,32 @@ export class Load {
     this.#stopped = true;
   }
 
+  /** Nothing came for longer than anybody waits. */
+  get stuck(): boolean {
+    return this.#stuck;
+  }
+
+  /** Waits until so many are settled, or all, or `instead`, as long as more keep coming. */
+  async reaches(count: number, instead: () => boolean = () => false): Promise<void> {
+    const { patience = 30_000 } = this.#options;
+    const done = (): boolean => this.settled >= count || this.allSettled || instead();
+    let last = performance.now();
+    for (let before = this.settled; !done(); ) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      if (this.settled > before) {
+        before = this.settled;
+        last = performance.now();
+      } else if (performance.now() - last > patience) {
+        this.#stuck = true;
+        return;
+      }
+    }
+  }
+
   /** Waits until everything is settled, or nothing more comes. */
   async end(): Promise<void> {
-    let before = -1;
-    while (!this.allSettled && this.settled > before) {
-      before = this.settled;
-      const more = (): boolean => this.settled > before || this.allSettled;
-      await waitFor(more, { what: 'answer', deadline: patience }).catch(() => {});
-    }
+    if (this.#stuck) this.stop();
+    await this.reaches(Number.POSITIVE_INFINITY);
     this.stop();
     await this.#publishing;
   }

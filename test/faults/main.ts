@@ -33,7 +33,7 @@ export async function main(words: readonly string[]): Promise<number> {
     const scope = new Scope();
     try {
       const dice = createDice(seed).fork(trial.name);
-      const figures = await trial.run({ scope, dice, long });
+      const figures = await trial.run({ scope, dice, share: long ? 1 : 0.1 });
       for (const figure of figures) console.log(lineOf(figure, [command, date, machine].join(' | ')));
       all &&= figures.every(holds);
     } catch (error) {

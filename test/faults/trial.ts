@@ -6,8 +6,8 @@ import type { Figure } from './report.ts';
 export interface TrialSettings {
   readonly scope: Scope;
   readonly dice: Dice;
-  /** The counts that the promise is shown with; else a tenth or less of them. */
-  readonly long: boolean;
+  /** Of the counts that the promise is shown with: 1 for all of them. */
+  readonly share: number;
 }
 
 export interface Trial {

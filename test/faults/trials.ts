@@ -24,8 +24,8 @@ const inbound: KillsCount = { messages: 50_000, kills: 100 };
 const outbound: KillsCount = { messages: 10_000, kills: 50 };
 const power: KillsCount = { messages: 20_000, kills: 100 };
 
-function part({ long }: TrialSettings, { messages, kills: count }: KillsCount): KillsCount {
-  return long ? { messages, kills: count } : { messages: messages / 10, kills: count / 10 };
+function part({ share }: TrialSettings, { messages, kills: count }: KillsCount): KillsCount {
+  return { messages: Math.ceil(messages * share), kills: Math.ceil(count * share) };
 }
 
 export const trials: readonly Trial[] = [
@@ -43,7 +43,7 @@ export const trials: readonly Trial[] = [
         {
           name: 'daemon killed, until-done: run again',
           value: result.ranAgain,
-          atMost: result.kills * result.window,
+          atMost: result.kills * result.slots,
         },
       ];
     },
@@ -105,8 +105,10 @@ export const trials: readonly Trial[] = [
       const { scope, dice } = settings;
       const result = await kills(scope, {
         dice,
-        program: instrumented(scope, volatileDisk),
+        program: instrumented(scope, volatileDisk()),
         redelivery: 'until-done',
+        // What was in hand goes on one at a time, each with two flushes.
+        slots: 16,
         ...part(settings, power),
       });
       return [
@@ -122,8 +124,12 @@ export const trials: readonly Trial[] = [
   },
   {
     name: 'broker',
-    async run({ scope, dice, long }): Promise<Figure[]> {
-      const result = await brokerFaults(scope, { dice, faults: long ? 200 : 20, messagesPerFault: 60 });
+    async run({ scope, dice, share }): Promise<Figure[]> {
+      const result = await brokerFaults(scope, {
+        dice,
+        faults: Math.ceil(200 * share),
+        messagesPerFault: 60,
+      });
       const { faults, wrong, stuck, lost, ranAgain, acknowledged, answered, reported } = result;
       return [
         {
@@ -138,11 +144,10 @@ export const trials: readonly Trial[] = [
   },
   {
     name: 'workers',
-    async run({ scope, dice, long }): Promise<Figure[]> {
-      const count = long ? 200 : 12;
+    async run({ scope, dice, share }): Promise<Figure[]> {
       const { faults, untilDone, untilAccepted, bystander, recoveries } = await workerFaults(scope, {
         dice,
-        faults: count,
+        faults: Math.ceil(200 * share),
         workers: 6,
       });
       const acknowledged = untilDone.acknowledged + untilAccepted.acknowledged;

@@ -48,6 +48,11 @@ export class BrokerConnection {
     this.#socket = socket;
   }
 
+  /** Bytes that wait to be sent. */
+  get unsent(): number {
+    return this.#socket.writableLength;
+  }
+
   /** Packet identifiers of the PUBACKs received, in order. */
   get pubacks(): number[] {
     return this.received.flatMap((packet) => (packet.cmd === 'puback' ? [packet.messageId ?? 0] : []));

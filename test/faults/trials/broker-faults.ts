@@ -20,6 +20,8 @@ export interface BrokerFaultsOptions {
   readonly faults: number;
   /** Requests that come between two faults. */
   readonly messagesPerFault: number;
+  /** Milliseconds without any progress after which it is stuck. */
+  readonly patience?: number;
   /** Another build of the daemon. */
   readonly program?: string;
 }
@@ -35,11 +37,8 @@ export interface BrokerFaultsResult extends Verdict {
 const maxMessageSize = 64 * 1024;
 /** A packet may have this much more, for its topic and its envelope. */
 const packetLimit = maxMessageSize + 130 * 1024;
-/** Milliseconds without any progress after which it is stuck. */
-const patience = 10_000;
-
 export async function brokerFaults(scope: Scope, options: BrokerFaultsOptions): Promise<BrokerFaultsResult> {
-  const { dice, faults, messagesPerFault, program } = options;
+  const { dice, faults, messagesPerFault, patience = 20_000, program } = options;
   const script: BrokerScript = {};
   const broker = await startScriptedBroker(script);
   scope.defer(() => broker.close());
@@ -66,6 +65,8 @@ export async function brokerFaults(scope: Scope, options: BrokerFaultsOptions): 
       '2s',
       '--mqtt-connect-timeout',
       '2s',
+      '--mqtt-reconnect-delay',
+      '100ms',
       '--mqtt-connect-retry-interval',
       '1s',
       '--max-message-size',
@@ -84,37 +85,31 @@ export async function brokerFaults(scope: Scope, options: BrokerFaultsOptions): 
   }, 2);
   scope.defer(() => clearInterval(driver));
 
+  /** Waits until `done`, as long as anything is settled. */
+  const goesOn = async (done: () => boolean): Promise<void> => {
+    while (!done()) {
+      const before = session.ledgers.settled;
+      const more = (): boolean => session.ledgers.settled > before || done();
+      await waitFor(more, { what: 'progress', deadline: patience });
+    }
+  };
   let struck = 0;
   let stuck: string | undefined;
   try {
     for (; struck < faults && !session.over; struck += 1) {
       const target = session.ledgers.settled + dice.between(1, messagesPerFault);
-      await progress(
-        () => session.ledgers.settled,
-        () => session.ledgers.settled >= target || session.over,
-      );
+      await goesOn(() => session.ledgers.settled >= target || session.over);
       await strike(site);
     }
     proxy.passage = { kind: 'whole' };
     script.publish = (packet) => take(site, packet);
-    await progress(
-      () => session.ledgers.settled,
-      () => session.over,
-    );
+    await goesOn(() => session.over);
   } catch (error) {
     stuck = `${reasonOf(error)}\n${yggd.output}`;
   }
   clearInterval(driver);
   await yggd.stop();
   return { ...compare(session.ledgers, book.entries()), faults: struck, wrong: session.wrong, stuck };
-}
-
-/** Waits as long as something changes. */
-async function progress(count: () => number, done: () => boolean): Promise<void> {
-  while (!done()) {
-    const before = count();
-    await waitFor(() => count() > before || done(), { what: 'progress', deadline: patience });
-  }
 }
 
 /** Everything a fault can be put into. */

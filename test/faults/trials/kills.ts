@@ -1,10 +1,9 @@
 /** The daemon is killed again and again while messages flow, at random or at a named point. */
 import { reply, startContentServer } from '../../helpers/http-content.ts';
 import { ledger } from '../../helpers/ledger.ts';
-import { startMosquitto } from '../../helpers/mosquitto.ts';
+import { type Mosquitto, startMosquitto } from '../../helpers/mosquitto.ts';
 import { connectMqttServer } from '../../helpers/mqtt-server.ts';
 import type { Scope } from '../../helpers/scope.ts';
-import { waitFor } from '../../helpers/wait-for.ts';
 import { nodeWorker } from '../../helpers/worker-files.ts';
 import { createHome, startYggd, type Yggd } from '../../helpers/yggd.ts';
 import { crashAt, runningPoints, stopPoints } from '../crash-points.ts';
@@ -17,19 +16,27 @@ export interface KillsOptions {
   readonly messages: number;
   readonly kills: number;
   readonly redelivery: 'until-accepted' | 'until-done';
+  /** Slots of the worker; not set: as many as workers have in general. */
+  readonly slots?: number;
   /** How answers leave the host. */
   readonly via?: 'mqtt' | 'http';
+  /** All strikes at this point, so many milliseconds after it; not set: strikes of every kind. */
+  readonly only?: { readonly point: string; readonly ms: number };
   /** A build of the daemon with crash points in it; not set: all kills strike at random. */
   readonly crashing?: string | undefined;
   /** Another build of the daemon. */
   readonly program?: string;
+  /** Milliseconds without an answer after which the rest is lost; not set: 30 s. */
+  readonly patience?: number;
 }
 
 /** One end of the daemon; what it waits for is drawn before the run. */
 type Strike =
-  /** Killed when so many more are settled. */
-  | { readonly kind: 'at-progress'; readonly settled: number }
-  /** Frozen for a while when so many more are settled, then killed or set free and killed later. */
+  /** Killed so many milliseconds after so many more are settled. */
+  | { readonly kind: 'running'; readonly settled: number; readonly ms: number }
+  /** The same while the broker is frozen, so that what the daemon says stays with it. */
+  | { readonly kind: 'unheard'; readonly settled: number; readonly ms: number }
+  /** Frozen for so many milliseconds, then killed. */
   | { readonly kind: 'frozen'; readonly settled: number; readonly ms: number }
   /** Killed so many milliseconds after its start. */
   | { readonly kind: 'early'; readonly ms: number }
@@ -40,6 +47,7 @@ type Strike =
       readonly kind: 'point';
       readonly point: string;
       readonly count: number;
+      readonly ms: number;
       readonly settled: number;
     }
   /** Asked to stop when so many more are settled, and ends itself at a named point. */
@@ -54,22 +62,24 @@ export interface KillsResult extends Verdict {
   /** Kills that struck, and those of them at a named point. */
   readonly kills: number;
   readonly atPoints: number;
-  /** Messages in the working set of one directive: what one kill may repeat. */
-  readonly window: number;
+  /** Of the worker: what one kill may repeat. */
+  readonly slots: number;
 }
 
-const window = 64;
+const usualSlots = 64;
 /** How often a daemon passes a named point, at most, before it ends there; some are passed once for many messages. */
 const mostPasses = 24;
-/** Milliseconds. */
-const strikePatience = 30_000;
+/** Milliseconds that a daemon takes to end at a point of its stop. */
+const stopPatience = 30_000;
 
 export async function kills(scope: Scope, options: KillsOptions): Promise<KillsResult> {
-  const { messages, redelivery, via = 'mqtt', crashing, program } = options;
+  const { messages, redelivery, via = 'mqtt', crashing, program, patience = 30_000 } = options;
+  const { slots = usualSlots } = options;
   const plan = planOf(options);
   const book = ledger(scope);
   const sink = await startContentServer(scope);
-  const broker = await startMosquitto(scope);
+  // As many under way at a time as the driver has unsettled, not the broker's usual twenty.
+  const broker = await startMosquitto(scope, { lines: ['max_inflight_messages 1000'] });
   const server = await connectMqttServer(scope, broker.url);
   const home = createHome(scope, [
     nodeWorker({
@@ -85,7 +95,7 @@ export async function kills(scope: Scope, options: KillsOptions): Promise<KillsR
       home,
       brokers: [broker.url],
       logLevel: 'error',
-      flags: ['--content-hosts', sink.host, '--worker-window', String(window)],
+      flags: ['--content-hosts', sink.host, '--worker-window', String(slots)],
       ...(crash ? { env: crash } : {}),
       ...(crash && crashing !== undefined ? { program: crashing } : program !== undefined && { program }),
     });
@@ -95,7 +105,9 @@ export async function kills(scope: Scope, options: KillsOptions): Promise<KillsR
   await server.online(['echo']);
   await first.stopCleanly();
 
-  const load = new Load({ server, directive: 'echo', messages, window: 600 });
+  // What flows in while the daemon is killed is a part of what flows between two kills.
+  const unsettled = Math.min(600, Math.ceil(messages / plan.length / 2));
+  const load = new Load({ server, directive: 'echo', messages, window: unsettled, patience });
   sink.on('/sink', (call, response) => {
     load.ledgers.posted(call);
     reply(200)(call, response);
@@ -103,8 +115,8 @@ export async function kills(scope: Scope, options: KillsOptions): Promise<KillsR
   let struck = 0;
   let atPoints = 0;
   for (const strike of plan) {
-    if (load.allSettled) break;
-    const reached = await carryOut(strike, start, load);
+    if (load.allSettled || load.stuck) break;
+    const reached = await carryOut(strike, { start, load, broker });
     struck += 1;
     if (reached) atPoints += 1;
   }
@@ -113,68 +125,72 @@ export async function kills(scope: Scope, options: KillsOptions): Promise<KillsR
   await server.online(['echo'], { after });
   await load.end();
   await last.stopCleanly();
-  return { ...compare(load.ledgers, book.entries()), kills: struck, atPoints, window };
+  return { ...compare(load.ledgers, book.entries()), kills: struck, atPoints, slots };
 }
 
 /** Random strikes and named points take turns: a message that is in hand at five ends in a row is given up. */
-function planOf({ dice, messages, kills: count, via = 'mqtt', crashing }: KillsOptions): Strike[] {
+function planOf(options: KillsOptions): Strike[] {
+  const { dice, messages, kills: count, via = 'mqtt', crashing, only } = options;
   const share = Math.max(1, Math.floor(messages / count));
   const points = runningPoints(via);
   return Array.from({ length: count }, (_, index): Strike => {
+    if (only) return { kind: 'point', ...only, count: dice.between(10, mostPasses), settled: share };
     if (crashing !== undefined && index % 2 === 1) {
       if (dice.next() < 0.1) {
         const point = stopPoints[dice.upTo(stopPoints.length)] ?? '';
         return { kind: 'stop-point', point, count: dice.between(1, 4), settled: dice.upTo(share) };
       }
       const point = points[dice.upTo(points.length)] ?? '';
-      return { kind: 'point', point, count: dice.between(1, mostPasses), settled: share };
+      return { kind: 'point', point, count: dice.between(1, mostPasses), ms: 0, settled: share };
     }
     const settled = dice.between(Math.ceil(share / 2), share);
     const roll = dice.next();
-    if (roll < 0.7) return { kind: 'at-progress', settled };
+    if (roll < 0.5) return { kind: 'running', settled, ms: dice.upTo(100) };
+    if (roll < 0.75) return { kind: 'unheard', settled, ms: dice.upTo(150) };
     if (roll < 0.8) return { kind: 'frozen', settled, ms: dice.upTo(1_000) };
     if (roll < 0.9) return { kind: 'stopping', settled, ms: dice.upTo(300) };
     return { kind: 'early', ms: dice.upTo(900) };
   });
 }
 
-/** Starts a daemon and waits for its end; says whether it came to a named point. */
-async function carryOut(
-  strike: Strike,
-  start: (crash?: NodeJS.ProcessEnv) => Yggd,
-  load: Load,
-): Promise<boolean> {
-  const before = load.settled;
-  if (strike.kind === 'point' || strike.kind === 'stop-point') {
-    const yggd = start(crashAt(strike.point, strike.count));
-    await progress(yggd, load, before + strike.settled);
-    if (strike.kind === 'stop-point') {
-      yggd.kill('SIGTERM');
-      await yggd.ended(strikePatience);
-    }
-    const reached = yggd.exit?.signal === 'SIGKILL';
-    await yggd.crash();
-    return reached;
-  }
-  const yggd = start();
-  if (strike.kind === 'early') {
-    await sleep(strike.ms);
-  } else {
-    await progress(yggd, load, before + strike.settled);
-    if (strike.kind === 'frozen') yggd.kill('SIGSTOP');
-    if (strike.kind === 'stopping') yggd.kill('SIGTERM');
-    if (strike.kind !== 'at-progress') await sleep(strike.ms);
-  }
-  await yggd.crash();
-  return false;
+interface Site {
+  readonly start: (crash?: NodeJS.ProcessEnv) => Yggd;
+  readonly load: Load;
+  readonly broker: Mosquitto;
 }
 
-async function progress(yggd: Yggd, load: Load, settled: number): Promise<void> {
-  await waitFor(() => load.settled >= settled || load.allSettled || yggd.exit !== undefined, {
-    what: `${settled} settled messages`,
-    deadline: strikePatience,
-    detail: () => yggd.output,
-  });
+/** Starts a daemon and waits for its end; says whether it came to a named point. */
+async function carryOut(strike: Strike, { start, load, broker }: Site): Promise<boolean> {
+  const before = load.settled;
+  const ms = strike.kind === 'point' ? strike.ms : 0;
+  const yggd = start('point' in strike ? crashAt(strike.point, strike.count, ms) : undefined);
+  if (strike.kind !== 'early') await load.reaches(before + strike.settled, () => yggd.exit !== undefined);
+  switch (strike.kind) {
+    case 'point':
+      break;
+    case 'stop-point':
+      yggd.kill('SIGTERM');
+      await yggd.ended(stopPatience);
+      break;
+    case 'unheard':
+      broker.freeze();
+      await sleep(strike.ms);
+      break;
+    case 'frozen':
+      yggd.kill('SIGSTOP');
+      await sleep(strike.ms);
+      break;
+    case 'stopping':
+      yggd.kill('SIGTERM');
+      await sleep(strike.ms);
+      break;
+    default:
+      await sleep(strike.ms);
+  }
+  const reached = yggd.exit?.signal === 'SIGKILL';
+  await yggd.crash();
+  broker.wake();
+  return reached;
 }
 
 function sleep(ms: number): Promise<void> {

@@ -1,0 +1,13 @@
+/** Every planted bug is noticed; a suite that lets one pass would prove nothing about the daemon. */
+import { test } from 'vitest';
+import { Scope } from '../helpers/scope.ts';
+import { plantedBugs, tryOut } from './planted.ts';
+
+// Most of their time they wait, so they do it together.
+for (const bug of plantedBugs) {
+  test.concurrent(`a daemon that ${bug.name} is noticed`, async ({ expect, onTestFinished }) => {
+    const scope = new Scope();
+    onTestFinished(() => scope.end());
+    expect(await tryOut(scope, bug)).not.toEqual([]);
+  });
+}
