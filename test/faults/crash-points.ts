@@ -27,12 +27,8 @@ const points: readonly CrashPoint[] = [
   after('puback-after', 'src/mqtt/packet-filter', 'this.#socket.write(Buffer.concat(pieces));'),
   before('admission', 'src/message-router/admission', 'this.#occupy(lane, row.sequence, row.size);'),
   before('admitted-offered', 'src/message-router/admission', 'const size = content.length;'),
-  before('hand-over-before', 'src/dispatcher/lane', 'worker.connection.send(message,'),
-  after(
-    'hand-over-during',
-    'src/dispatcher/lane',
-    'worker.connection.send(message, (outcome) => this.#onOutcome(job, worker, outcome, attempt));',
-  ),
+  before('hand-over-before', 'src/dispatcher/lane', "job.phase = 'calling';"),
+  after('hand-over-during', 'src/dispatcher/unary-link', 'this.#connection.send(message, done);'),
   before('hand-over-after', 'src/dispatcher/lane', "if (outcome.kind === 'accepted')"),
   before('answer-taken', 'src/dispatcher/returns', 'const receipt = journal.outbox.respond('),
   after(

@@ -1,7 +1,17 @@
 /** Every planted bug is noticed; a suite that lets one pass would prove nothing about the daemon. */
 import { test } from 'vitest';
 import { Scope } from '../helpers/scope.ts';
+import { crashPoints } from './crash-points.ts';
+import { instrumented } from './instrumented.ts';
 import { plantedBugs, tryOut } from './planted.ts';
+
+test('what is put into the build finds its place', ({ expect, onTestFinished }) => {
+  const scope = new Scope();
+  onTestFinished(() => scope.end());
+  for (const edits of [crashPoints, ...plantedBugs.map((bug) => bug.edits)]) {
+    expect(() => instrumented(scope, edits)).not.toThrow();
+  }
+});
 
 // Most of their time they wait, so they do it together.
 for (const bug of plantedBugs) {
