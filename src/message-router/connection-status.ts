@@ -43,6 +43,8 @@ export interface ConnectionStatusDeps {
 
 /** Milliseconds in which changes are gathered. */
 const gather = 20;
+/** Milliseconds until a status that could not be said is tried again. */
+const again = 1_000;
 /** Milliseconds after connecting when a late will has certainly been published. */
 const lateWill = 15_000;
 
@@ -84,8 +86,12 @@ export class ConnectionStatusPublisher {
 
   /** Handlers, features, facts or tags may have changed. */
   changed(): void {
+    this.#publishAfter(gather);
+  }
+
+  #publishAfter(delay: number): void {
     if (!this.#online || this.#gathering) return;
-    this.#gathering = this.#deps.clock.after(gather, () => {
+    this.#gathering = this.#deps.clock.after(delay, () => {
       this.#gathering = undefined;
       this.#publish();
     });
@@ -118,8 +124,14 @@ export class ConnectionStatusPublisher {
         // It may have changed on the way.
         this.#publish();
       },
-      // The connection is gone: it is said on the next.
-      (error: unknown) => log.debug({ error: reasonOf(error) }, 'the connection status was not published'),
+      (error: unknown) => {
+        log.debug({ error: reasonOf(error) }, 'the connection status was not published');
+        if (this.#saying !== saying) return;
+        this.#saying = undefined;
+        this.#said = '';
+        // There was no place for it, or the connection is gone and it is said on the next.
+        this.#publishAfter(again);
+      },
     );
   }
 

@@ -26,6 +26,7 @@ function create({ statusTimes }: { readonly statusTimes?: StatusTimes } = {}) {
   const host = { tags: {} as Record<string, string> };
   /** Ends the say under way; without it each is acknowledged at once. */
   let hold: Array<() => void> | undefined;
+  let refusals = 0;
   const status = new ConnectionStatusPublisher({
     host: {
       facts: () => ({
@@ -42,6 +43,10 @@ function create({ statusTimes }: { readonly statusTimes?: StatusTimes } = {}) {
     },
     workers: () => workers,
     say(payload) {
+      if (refusals > 0) {
+        refusals -= 1;
+        return Promise.reject(new Error('Too much waits to be said.'));
+      }
       said.push(Buffer.from(payload).toString());
       return hold ? new Promise((resolve) => hold?.push(resolve)) : Promise.resolve();
     },
@@ -63,6 +68,10 @@ function create({ statusTimes }: { readonly statusTimes?: StatusTimes } = {}) {
     },
     workers,
     host,
+    /** So many are not taken. */
+    refuse(count: number): void {
+      refusals = count;
+    },
     holdSaying(): Array<() => void> {
       hold = [];
       return hold;
@@ -159,6 +168,20 @@ describe('the connection status', () => {
     await settle();
     expect(parsed()).toHaveLength(2);
     expect(Object.keys(parsed()[1]?.content.dispatchers ?? {})).toEqual(['a', 'b', 'c']);
+  });
+
+  test('is said again when there was no place for it', async () => {
+    const { clock, status, refuse, parsed, register, settle } = create();
+    status.onUp({ afterLoss: false });
+    await settle();
+    refuse(2);
+    register('echo');
+    status.changed();
+    for (let wait = 0; wait < 5; wait += 1) {
+      clock.wind(1_000);
+      await settle();
+    }
+    expect(parsed().map(({ content }) => content.dispatchers)).toEqual([{}, { echo: {} }]);
   });
 
   test('is said once more when the will of a lost connection may have come after it', async () => {
