@@ -135,6 +135,7 @@ async function build(settings: AssemblySettings, holdings: Holdings): Promise<As
     runtimeDirectory: options.runtimeDir,
     sharedSocket: options.socketAddr,
     holdersFile: path.join(options.stateDir, 'handlers.json'),
+    configDirectory: options.configDir,
     window: options.workerWindow,
     responseLimit: options.maxContentSize,
     settings: {

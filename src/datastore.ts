@@ -24,6 +24,15 @@ export interface Worker {
   readonly timeout: number;
   /** Milliseconds since the epoch. */
   readonly registeredAt: number;
+  /** What its own checks say; only attached workers tell. */
+  health?: readonly WorkerHealth[];
+}
+
+export interface WorkerHealth {
+  readonly name: string;
+  readonly healthy: boolean;
+  /** JSON, or empty. */
+  readonly status: string;
 }
 
 /** A worker program that is kept running. Owned by the ProcessManager. */

@@ -48,6 +48,8 @@ export interface SignalMap {
     readonly pid: number;
     readonly attempt: number;
   };
+  /** Dispatcher: what an attached worker said of its progress; the bytes are its own affair. */
+  'message-progress': RequestSignal & { readonly messageId: string; readonly data: Uint8Array };
   /** Dispatcher, Processor -> Router: a slot is free. */
   'message-settle': RequestSignal & { readonly outcome: Settlement };
   /** Router -> Processor, Dispatcher: the control command `cancel`. */

@@ -4,6 +4,7 @@
  * Owns every open socket. Passes the calls on together with who made them.
  */
 import { newSocketPath } from '../rpc/address.ts';
+import type { AttachStream } from '../rpc/attach-stream.ts';
 import { type DispatcherCalls, openDispatcherSocket } from '../rpc/dispatcher-socket.ts';
 import type { Data, Protocol, RegistrationRequest, WorkerSettings } from '../rpc/protocol.ts';
 import { Caller } from './caller.ts';
@@ -18,6 +19,7 @@ export interface CallersDeps {
   readonly settings: Omit<WorkerSettings, 'socketAddr'>;
   readonly register: (caller: Caller, request: RegistrationRequest) => Promise<string>;
   readonly send: (caller: Caller, data: Data, answer: Answer) => void;
+  readonly attach: (caller: Caller, stream: AttachStream) => void;
 }
 
 export class Callers {
@@ -73,10 +75,11 @@ export class Callers {
   }
 
   #open(caller: Caller, path: string): ReturnType<typeof openDispatcherSocket> {
-    const { protocol, responseLimit, settings, register, send } = this.#deps;
+    const { protocol, responseLimit, settings, register, send, attach } = this.#deps;
     const calls: DispatcherCalls = {
       register: (request) => register(caller, request),
       send: (data, answer) => send(caller, data, answer),
+      attach: (stream) => attach(caller, stream),
       settings: () => {
         caller.wantsResults = true;
         return { ...settings, socketAddr: `unix:${path}` };

@@ -18,12 +18,15 @@ import type { DrainStage, Part } from '../lifecycle.ts';
 import { removeLeftSockets } from '../rpc/address.ts';
 import { type BrokerEvent, loadProtocol, type WorkerSettings } from '../rpc/protocol.ts';
 import type { SignalMap, Signals } from '../signals.ts';
+import { Attachments } from './attachments.ts';
 import { Callers } from './callers.ts';
 import { ForeignWatch } from './foreign-watch.ts';
 import { Holders } from './holders.ts';
+import type { Job } from './job.ts';
 import { Lane } from './lane.ts';
 import { settleLeftovers } from './leftovers.ts';
 import type { LiveWorker } from './live-worker.ts';
+import { MemoryRoom } from './memory-room.ts';
 import type { Happening } from './outcomes.ts';
 import { Registry } from './registry.ts';
 import { Returns } from './returns.ts';
@@ -46,6 +49,8 @@ export interface DispatcherDeps {
   readonly window: number;
   /** Bytes of the largest response. */
   readonly responseLimit: number;
+  /** Where workers find their configuration. */
+  readonly configDirectory: string;
   /** What GetConfig tells, but for the socket. */
   readonly settings: Omit<WorkerSettings, 'socketAddr'>;
   /** From 0 up to, not including, 1. */
@@ -57,6 +62,8 @@ const sweepInterval = 250;
 const watchInterval = 1_000;
 /** How long the socket of a worker that ended is read on: it may have answered and exited at once. */
 const drainPatience = 1_000;
+/** How long what is in hand is waited for at a stop. */
+const finishPatience = 5_000;
 
 export function createDispatcher(deps: DispatcherDeps): Part {
   return new Dispatcher(deps);
@@ -72,6 +79,7 @@ class Dispatcher implements Part {
   readonly #watch: ForeignWatch;
   readonly #lanes = new Map<string, Lane>();
   readonly #callers: Callers;
+  readonly #attachments: Attachments;
   /** Workers that left and whose last words are being read. */
   readonly #retiring = new Set<Promise<void>>();
   readonly #timers: Timer[] = [];
@@ -88,7 +96,7 @@ class Dispatcher implements Part {
       holders: new Holders({ file: deps.holdersFile, log: deps.log }),
       onJoin: (worker) => this.#onJoin(worker),
       onReady: (worker) => this.#lane(worker.handler).pump(),
-      onLeave: (worker) => this.#onLeave(worker),
+      onLeave: (worker, ended) => this.#onLeave(worker, ended),
     });
     this.#returns = new Returns({
       ...deps,
@@ -101,10 +109,25 @@ class Dispatcher implements Part {
       protocol,
       register: (caller, request) => this.#registry.register(caller, request),
       send: (caller, data, answer) => this.#returns.send(caller, data, answer),
+      attach: (caller, stream) => this.#attachments.accept(caller, stream),
+    });
+    this.#attachments = new Attachments({
+      ...deps,
+      settler: this.#settler,
+      returns: this.#returns,
+      registry: this.#registry,
+      laneOf: (directive) => this.#lane(directive),
+      memory: new MemoryRoom(2 * deps.responseLimit),
+      terms: {
+        clientId: deps.settings.clientId,
+        configDirectory: deps.configDirectory,
+        maxContentSize: deps.responseLimit,
+      },
+      onGone: (worker) => this.#track(this.#retire(worker, true)),
     });
     this.#watch = new ForeignWatch({
       now: () => deps.clock.monotonic(),
-      onEnd: (worker) => this.#registry.leave(worker, 'it ended'),
+      onEnd: (worker) => this.#onForeignEnd(worker),
     });
     this.#listenToSignals();
   }
@@ -128,6 +151,7 @@ class Dispatcher implements Part {
     if (stage === 'quiet') {
       this.#quiet = true;
       for (const lane of this.#lanes.values()) lane.quiet();
+      this.#attachments.drain('the daemon stops', finishPatience);
     }
     const busy = {
       quiet: () => false,
@@ -142,6 +166,7 @@ class Dispatcher implements Part {
   async stop(): Promise<void> {
     for (const timer of this.#timers.splice(0)) timer.cancel();
     this.#returns.close();
+    await this.#attachments.close('the daemon stops');
     await Promise.all(this.#retiring);
     for (const worker of [...this.#registry.all()]) this.#registry.close(worker);
     this.#callers.close();
@@ -187,7 +212,7 @@ class Dispatcher implements Part {
     const caller = this.#callers.end(file);
     if (!caller) return;
     const workers = [...caller.workers.values()];
-    for (const worker of workers) this.#registry.leave(worker, asked ? 'stopped' : 'it ended');
+    for (const worker of workers) this.#registry.leave(worker, asked ? 'stopped' : 'it ended', false);
     await caller.socket?.drained(drainPatience);
     await Promise.all(workers.map((worker) => this.#settleHands(worker, asked)));
     caller.socket?.close();
@@ -198,17 +223,23 @@ class Dispatcher implements Part {
     this.#lane(worker.handler).attach(worker);
   }
 
-  #onLeave(worker: LiveWorker): void {
+  #onLeave(worker: LiveWorker, ended: boolean): void {
     this.#lane(worker.handler).detach();
     // The end of a spawned worker is told by process-die, and what it has in hand is settled there.
-    if (worker.caller.shared) this.#track(this.#retireForeign(worker));
+    if (ended) this.#track(this.#retire(worker));
   }
 
-  async #retireForeign(worker: LiveWorker): Promise<void> {
+  #onForeignEnd(worker: LiveWorker): void {
+    if (worker.live) this.#registry.leave(worker, 'it ended', true);
+    else this.#track(this.#retire(worker));
+  }
+
+  /** `asked`: it left of its own accord, or was told to. */
+  async #retire(worker: LiveWorker, asked = false): Promise<void> {
     this.#watch.remove(worker);
     const { workers, socket } = worker.caller;
     await socket?.drained(0);
-    await this.#settleHands(worker, false);
+    await this.#settleHands(worker, asked);
     if (workers.get(worker.handler) === worker) workers.delete(worker.handler);
   }
 
@@ -217,22 +248,36 @@ class Dispatcher implements Part {
     await Promise.all(worker.returning);
     const lane = this.#lane(worker.handler);
     const jobs = [...worker.hands.values()];
-    const alone = jobs.filter(({ doc, phase }) => !doc.cancel && phase !== 'offering').length === 1;
+    const alone = jobs.filter((job) => !job.doc.cancel && !isUntouched(job, worker)).length === 1;
     const happening: Happening = asked ? { kind: 'stopped' } : { kind: 'worker-died', alone };
-    const notSent: Happening = { kind: 'not-sent', reason: 'the worker ended before' };
-    for (const job of jobs) lane.settle(job, job.phase === 'offering' ? notSent : happening);
+    const notBegun: Happening = { kind: 'not-sent', reason: 'the worker ended before' };
+    for (const job of jobs) lane.settle(job, isUntouched(job, worker) ? notBegun : happening);
     this.#registry.close(worker);
   }
 
   #onCancel({ directive, messageId }: SignalMap['message-cancel']): void {
     if (this.#lanes.get(directive)?.cancel(messageId)) return;
-    if (!this.#registry.get(directive)?.find(messageId)) return;
-    const sentence = 'cancel: the worker has it in hand and knows no cancel call, it goes on';
-    this.#deps.log.info({ message_id: messageId, directive }, sentence);
+    const { journal, log } = this.#deps;
+    const job =
+      this.#registry.get(directive)?.find(messageId) ?? this.#attachments.find(directive, messageId);
+    if (!job || job.answering) return;
+    job.calledOff = true;
+    journal.inbox.callOff(job.doc.sequence).committed.then(
+      () => {
+        if (job.phase === 'settled' || job.worker?.link.cancel(job) !== false) return;
+        const sentence = 'cancel: the worker has it in hand and knows no cancel call, it goes on';
+        log.info({ message_id: messageId, directive }, sentence);
+      },
+      (error: unknown) => {
+        log.error({ message_id: messageId, error: reasonOf(error) }, 'a cancel was not recorded');
+      },
+    );
   }
 
   #tellWorkers(event: BrokerEvent): void {
-    for (const { link, handler } of this.#registry.all()) {
+    // One link may serve several handlers.
+    const links = new Map([...this.#registry.all()].map(({ link, handler }) => [link, handler]));
+    for (const [link, handler] of links) {
       if (!link.ready) continue;
       void link.notify(event).then((outcome) => {
         if (outcome === 'failed') this.#deps.log.debug({ handler, event }, 'a worker did not hear an event');
@@ -275,4 +320,10 @@ class Dispatcher implements Part {
     for (const worker of this.#registry.all()) if (worker.hands.has(sequence)) return true;
     return false;
   }
+}
+
+/** Whether it is certain that the worker has not begun a job: it was not handed over, or not accepted by one that says so. */
+function isUntouched({ phase, doc }: Job, { accepts, facts }: LiveWorker): boolean {
+  if (phase === 'offering') return true;
+  return accepts && facts.redelivery === 'until-accepted' && phase === 'in-hand' && doc.state === 'offered';
 }

@@ -21,6 +21,11 @@ export class JobQueue {
     return this.#waiting[0];
   }
 
+  /** How many rest. */
+  get resting(): number {
+    return this.#resting.size;
+  }
+
   shift(): Job | undefined {
     return this.#waiting.shift();
   }

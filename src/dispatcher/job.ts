@@ -40,12 +40,21 @@ export interface Job {
   suspect: boolean;
   /** Its response is on the way to the disk and finishes it. */
   answering: boolean;
+  /** It was cancelled while a worker had it: it is not handed over again. */
+  calledOff: boolean;
+  /** How often it was offered, this time included; 0 before. */
+  attempt: number;
+  /** It was said that its worker accepted it. */
+  announced: boolean;
   /** Monotonic milliseconds of the last move to `unclear` or `in-hand`. */
   since: number;
 }
 
 /** `row` is what its journal row says, where that is not the same as in its document. */
-export function createJob(doc: WorkingMessage, row: Pick<RequestRow, 'size' | 'suspect'> | undefined): Job {
+export function createJob(
+  doc: WorkingMessage,
+  row: Pick<RequestRow, 'size' | 'suspect' | 'calledOff'> | undefined,
+): Job {
   const { size = doc.size, suspect = false } = row ?? {};
   return {
     doc,
@@ -55,6 +64,9 @@ export function createJob(doc: WorkingMessage, row: Pick<RequestRow, 'size' | 's
     loaded: false,
     suspect,
     answering: false,
+    calledOff: row?.calledOff ?? false,
+    attempt: 0,
+    announced: false,
     since: 0,
   };
 }

@@ -4,26 +4,25 @@
  * Owns the jobs that are not offered yet; cancels overtake. Lanes share nothing, so that one directive's trouble delays
  * no other's. Never decides what an outcome means; `outcomes.ts` does.
  */
-import { readFile } from 'node:fs/promises';
-import path from 'node:path';
 import type { Clock } from '../base/clock.ts';
-import { reasonOf, YggError } from '../base/errors.ts';
+import { reasonOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Counters } from '../counters.ts';
-import type { WorkingMessage } from '../datastore.ts';
-import type { Journal } from '../journal/journal.ts';
+import type { Datastore, WorkingMessage } from '../datastore.ts';
+import type { Journal, Receipt, RequestRow } from '../journal/journal.ts';
 import type { HandOver } from '../rpc/worker-connection.ts';
 import type { Signals } from '../signals.ts';
+import { type HandedMessage, loadMessage } from './handed-message.ts';
 import { createJob, type Job } from './job.ts';
 import { JobQueue } from './job-queue.ts';
 import type { LiveWorker } from './live-worker.ts';
-import type { Happening } from './outcomes.ts';
+import type { Happening, Verdict } from './outcomes.ts';
 import type { Settler } from './settler.ts';
-import type { HandedMessage } from './worker-link.ts';
 
 export interface LaneDeps {
   readonly journal: Journal;
   readonly signals: Signals;
+  readonly datastore: Datastore;
   readonly counters: Counters;
   readonly clock: Clock;
   readonly log: Logger;
@@ -36,6 +35,8 @@ const mostLoaded = 8 * 1024 * 1024;
 const mostAccepted = 1024;
 /** Milliseconds after which an accepted message frees its slot. */
 const pace = 1_000;
+/** Messages of one directive that may rest without a slot until their worker wants them again. */
+const mostResting = 1024;
 /** Milliseconds a call without a clear answer waits for the worker's end, or its response, to tell more. */
 const doubt = 3_000;
 /** Milliseconds a suspect that was accepted keeps the others waiting. */
@@ -94,7 +95,7 @@ export class Lane {
   /** Calls off a message that was not handed over yet; says whether it was found here. */
   cancel(messageId: string): boolean {
     const job = this.#queue.take(messageId);
-    if (job) this.#end(job, { kind: 'cancelled' });
+    if (job) this.#end(job, { kind: 'cancelled', begun: false });
     return job !== undefined;
   }
 
@@ -129,33 +130,70 @@ export class Lane {
     }
     for (const job of worker.accepted) {
       if (now - job.since < worker.facts.timeout) break;
+      worker.link.drop(job);
       this.settle(job, { kind: 'unanswered', reason: `not within ${worker.facts.timeout} ms.` });
     }
     this.pump();
   }
 
-  /** Ends what a worker had in hand, by what happened to it. */
-  settle(job: Job, happening: Happening): void {
-    if (job.phase === 'settled' || job.answering) return;
-    this.#end(job, happening);
+  /** Ends what a worker had in hand, by what happened to it. Tells of the write, if it took one. */
+  settle(job: Job, happening: Happening): Receipt | undefined {
+    if (job.phase === 'settled' || job.answering) return undefined;
+    return this.#end(job, happening);
   }
 
-  #end(job: Job, happening: Happening): void {
+  /** A worker that outlived the daemon's last run has this message still, and goes on with it. */
+  adopt(row: RequestRow, worker: LiveWorker): void {
+    const { journal, datastore, clock } = this.#deps;
+    const { sequence, messageId, directive, cancel, size } = row;
+    journal.inbox.offer(sequence, worker.facts.redelivery);
+    const doc = datastore.messages.add({
+      ...{ sequence, messageId, directive, cancel, size },
+      ...{ state: 'offered', slot: false },
+    });
+    // It has outlived what made a suspect of it.
+    const job = createJob(doc, { ...row, suspect: false });
+    job.attempt = row.attempt;
+    worker.offer(job);
+    worker.accept(job, clock.monotonic());
+  }
+
+  /** Tells that its worker accepted a job; once for each hand-over. */
+  announce(job: Job, { facts }: LiveWorker): void {
+    if (job.announced) return;
+    job.announced = true;
+    const { signals, counters, log } = this.#deps;
+    const { attempt } = job;
+    const { sequence, directive, messageId } = job.doc;
+    log.debug({ message_id: messageId, directive, pid: facts.pid, attempt }, 'accepted by its worker');
+    counters.count('messages_dispatched');
+    signals.nudge('data-dispatch', { sequence, directive, messageId, pid: facts.pid, attempt });
+  }
+
+  #end(job: Job, happening: Happening): Receipt | undefined {
     const { settler } = this.#deps;
     const { worker } = job;
-    const verdict = settler.judge(job, happening, worker?.facts.redelivery ?? 'until-accepted');
+    const verdict = this.#judge(job, happening);
     if (verdict.kind === 'again') this.#noteAgain(job, happening);
-    // What has freed its slot has to be admitted anew.
-    const stays = this.#worker && !this.#quiet && (job.doc.slot || job.doc.cancel);
+    const patient = happening.kind === 'failed' && this.#queue.resting < mostResting;
+    // What has freed its slot has to be admitted anew, unless it is to rest first.
+    const stays = this.#worker && !this.#quiet && (job.doc.slot || job.doc.cancel || patient);
     this.#askTurn();
-    if (verdict.kind !== 'again' || !stays) {
-      settler.carryOut(job, verdict);
-      return;
-    }
+    if (verdict.kind !== 'again' || !stays) return settler.carryOut(job, verdict);
     worker?.forget(job);
-    settler.charge(job, verdict);
+    const receipt = settler.charge(job, verdict);
+    if (patient && verdict.rest >= pace) settler.release(job.doc);
     if (verdict.rest > 0) this.#queue.addLater(job, verdict.rest, () => this.pump());
     else this.#queue.add(job);
+    return receipt;
+  }
+
+  #judge(job: Job, happening: Happening): Verdict {
+    const { settler } = this.#deps;
+    const redelivery = job.worker?.facts.redelivery ?? 'until-accepted';
+    const verdict = settler.judge(job, happening, redelivery);
+    if (verdict.kind !== 'again' || !job.calledOff) return verdict;
+    return settler.judge(job, { kind: 'cancelled', begun: true }, redelivery);
   }
 
   #noteAgain({ doc: { messageId, directive } }: Job, { kind }: Happening): void {
@@ -164,6 +202,7 @@ export class Lane {
   }
 
   #mayFollow(job: Job, worker: LiveWorker): boolean {
+    if (worker.room <= 0) return false;
     if (worker.loaded > 0 && worker.loaded + job.size > mostLoaded) return false;
     const now = this.#deps.clock.monotonic();
     return job.suspect ? !worker.isBusy(now, suspectPatience) : !worker.hasSuspect(now, suspectPatience);
@@ -192,7 +231,15 @@ export class Lane {
 
   #load(job: Job, worker: LiveWorker): void {
     try {
-      this.#loadAndCall(job, worker);
+      const message = loadMessage(this.#deps.journal, job, worker.link.inlineLimit);
+      if (!(message instanceof Promise)) {
+        this.#hand(job, worker, message);
+        return;
+      }
+      message.then(
+        (loaded) => this.#hand(job, worker, loaded),
+        (error: unknown) => this.#fail(job, error),
+      );
     } catch (error) {
       this.#fail(job, error);
     }
@@ -204,43 +251,34 @@ export class Lane {
     this.settle(job, { kind: 'internal', reason });
   }
 
-  /** @throws what the journal throws */
-  #loadAndCall(job: Job, worker: LiveWorker): void {
-    const { inbox, contentDirectory } = this.#deps.journal;
-    const { sequence, messageId } = job.doc;
-    const row = inbox.row(sequence);
-    const body = inbox.body(sequence);
-    if (!row || !body) throw new YggError('YGG_JOURNAL_RECORD', 'Its journal record is gone or damaged.');
-    const { metadata, responseTo, content } = body;
-    const { contentFile, attempt } = row;
-    const file = contentFile && path.join(contentDirectory, contentFile);
-    const message = { messageId, metadata: metadata ?? {}, responseTo, directive: this.directive, file };
-    if (file === '' || job.size > worker.link.inlineLimit) {
-      this.#call(job, worker, { ...message, content }, attempt);
+  #hand(job: Job, worker: LiveWorker, message: HandedMessage): void {
+    if (job.phase !== 'offering' || job.worker !== worker) return;
+    const { clock, counters } = this.#deps;
+    if (job.calledOff) {
+      this.settle(job, { kind: 'cancelled', begun: false });
       return;
     }
-    readFile(file).then(
-      (fetched) => this.#call(job, worker, { ...message, content: fetched }, attempt),
-      (error: unknown) => this.#fail(job, error),
-    );
-  }
-
-  #call(job: Job, worker: LiveWorker, message: HandedMessage, attempt: number): void {
-    if (job.phase !== 'offering' || job.worker !== worker) return;
     // The worker may have gone while the journal committed or the content was read.
     if (!worker.live || !worker.link.ready || this.#quiet) {
       this.settle(job, { kind: 'not-sent', reason: 'the worker is not there any longer.' });
       return;
     }
+    if (worker.link.room <= 0 && !job.doc.cancel) {
+      worker.forget(job);
+      this.#queue.add(job);
+      return;
+    }
     job.phase = 'calling';
-    // Counted at the call: the worker may have it also when no answer to the call tells so.
-    if (attempt > 1) this.#deps.counters.count('messages_redelivered');
-    worker.link.hand(job, message, (outcome) => this.#onOutcome(job, worker, outcome, attempt));
+    job.announced = false;
+    // Counted now: the worker may have it also when nothing tells so.
+    if (job.attempt > 1) counters.count('messages_redelivered');
+    const state = worker.link.hand(job, message, (outcome) => this.#onOutcome(job, worker, outcome));
+    if (state === 'in-hand') worker.accept(job, clock.monotonic());
   }
 
-  #onOutcome(job: Job, worker: LiveWorker, outcome: HandOver, attempt: number): void {
+  #onOutcome(job: Job, worker: LiveWorker, outcome: HandOver): void {
     if (worker.closed) return;
-    if (outcome.kind === 'accepted') this.#announce(job, worker, attempt);
+    if (outcome.kind === 'accepted') this.announce(job, worker);
     // Answered, or given up, before the call came back.
     if (job.phase !== 'calling' || job.worker !== worker) return;
     const { clock, log } = this.#deps;
@@ -255,14 +293,6 @@ export class Lane {
     } else {
       this.settle(job, outcome);
     }
-  }
-
-  #announce({ doc }: Job, { facts }: LiveWorker, attempt: number): void {
-    const { signals, counters, log } = this.#deps;
-    const { sequence, directive, messageId } = doc;
-    log.debug({ message_id: messageId, directive, pid: facts.pid, attempt }, 'accepted by its worker');
-    counters.count('messages_dispatched');
-    signals.nudge('data-dispatch', { sequence, directive, messageId, pid: facts.pid, attempt });
   }
 
   #onAccepted(job: Job, worker: LiveWorker): void {

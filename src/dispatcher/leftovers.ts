@@ -5,7 +5,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import type { Logger } from '../base/log.ts';
 import type { Counters } from '../counters.ts';
 import type { Journal, RequestRow } from '../journal/journal.ts';
-import { judge } from './outcomes.ts';
+import { type Happening, judge } from './outcomes.ts';
 
 export interface LeftoversDeps {
   readonly journal: Journal;
@@ -34,7 +34,12 @@ export async function settleLeftovers(deps: LeftoversDeps, abort: AbortSignal): 
 
 function settle({ journal, counters, log }: LeftoversDeps, row: RequestRow): void {
   const { sequence, messageId, directive, redelivery } = row;
-  const verdict = judge({ kind: journal.cleanStart ? 'stopped' : 'daemon-died' }, redelivery, row);
+  const happening: Happening = { kind: journal.cleanStart ? 'stopped' : 'daemon-died' };
+  const judged = judge(happening, redelivery, row);
+  const verdict =
+    judged.kind === 'again' && row.calledOff
+      ? judge({ kind: 'cancelled', begun: true }, redelivery, row)
+      : judged;
   if (verdict.kind === 'dead') {
     journal.inbox.bury(sequence, verdict.reason, verdict.message);
     counters.count('messages_dead');

@@ -20,6 +20,8 @@ export interface LiveWorkerOptions {
 export class LiveWorker {
   readonly caller: Caller;
   readonly link: WorkerLink;
+  /** It says `accepted` before it does anything that must not be repeated. */
+  accepts = false;
   /** Everything it had in hand was decided on: what its calls still come to means nothing. */
   closed = false;
   facts: Worker;
@@ -44,6 +46,10 @@ export class LiveWorker {
   /** Those of `hands` that were there when a worker or the daemon died. */
   readonly #suspects = new Set<Job>();
   #loaded = 0;
+  /** Offered, and not handed over yet. */
+  #offering = 0;
+  /** Of `hands`, those that call others off. */
+  #cancels = 0;
   /** Slots freed by time since its last response. */
   #freedByTime = 0;
 
@@ -66,6 +72,13 @@ export class LiveWorker {
     return this.#freedByTime >= this.facts.slots;
   }
 
+  /** How many more messages may be offered to it now; cancels are not counted. */
+  get room(): number {
+    const { link, facts } = this;
+    if (!link.settles) return link.room;
+    return Math.min(link.room - this.#offering, facts.slots - (this.hands.size - this.#cancels));
+  }
+
   /** Bytes of content in memory for calls to it. */
   get loaded(): number {
     return this.#loaded;
@@ -85,6 +98,8 @@ export class LiveWorker {
     job.worker = this;
     job.loaded = true;
     this.#loaded += job.size;
+    this.#offering += 1;
+    if (job.doc.cancel) this.#cancels += 1;
     this.hands.set(job.doc.sequence, job);
     if (job.suspect) this.#suspects.add(job);
     const namesakes = this.#byMessageId.get(job.doc.messageId);
@@ -110,7 +125,7 @@ export class LiveWorker {
   /** Its slot is free from now on, because the time for its response is over. */
   release(job: Job): void {
     this.pacing.delete(job);
-    this.#freedByTime += 1;
+    if (!this.link.settles) this.#freedByTime += 1;
   }
 
   answered(): void {
@@ -121,7 +136,7 @@ export class LiveWorker {
   forget(job: Job): void {
     this.#unload(job);
     job.worker = undefined;
-    this.hands.delete(job.doc.sequence);
+    if (this.hands.delete(job.doc.sequence) && job.doc.cancel) this.#cancels -= 1;
     this.accepted.delete(job);
     this.pacing.delete(job);
     this.unclear.delete(job);
@@ -130,7 +145,9 @@ export class LiveWorker {
   }
 
   #unload(job: Job): void {
-    if (job.loaded) this.#loaded -= job.size;
+    if (!job.loaded) return;
+    this.#loaded -= job.size;
+    this.#offering -= 1;
     job.loaded = false;
   }
 

@@ -23,8 +23,10 @@ export type Happening =
   | { readonly kind: 'daemon-died' }
   /** Accepted, and no response within the worker's timeout or the number it may leave unanswered. */
   | { readonly kind: 'unanswered'; readonly reason: string }
-  /** Called off before it was handed over. */
-  | { readonly kind: 'cancelled' }
+  /** Called off, before it was handed over or while a worker had it. */
+  | { readonly kind: 'cancelled'; readonly begun: boolean }
+  /** An attached worker said so; it asks for another run `again` milliseconds later, or for none. */
+  | { readonly kind: 'failed'; readonly reason: string; readonly again: number | undefined }
   /** A fault of the daemon itself. */
   | { readonly kind: 'internal'; readonly reason: string };
 
@@ -51,7 +53,12 @@ export function judge(happening: Happening, redelivery: Redelivery, charges: Cha
     case 'refused':
       return dead('refused', `The worker refused it: ${happening.reason}`);
     case 'cancelled':
-      return dead('cancelled', 'It was cancelled before it was handed over.');
+      return dead(
+        'cancelled',
+        happening.begun ? cancelledAtWork : 'It was cancelled before it was handed over.',
+      );
+    case 'failed':
+      return happening.again === undefined ? dead('failed', happening.reason) : again({}, happening.again);
     case 'unanswered':
       if (redelivery === 'until-accepted') return { kind: 'done' };
       return dead('timed-out', `The worker accepted it and did not answer: ${happening.reason}`);
@@ -65,6 +72,8 @@ export function judge(happening: Happening, redelivery: Redelivery, charges: Cha
         : afterLoss(happening, charges);
   }
 }
+
+const cancelledAtWork = 'It was cancelled while its worker had it.';
 
 const sentences = {
   unclear: 'the worker gave no clear answer.',

@@ -4,12 +4,14 @@
  * Owns the live workers and their documents in the datastore; answers Register. Signals out: worker-register,
  * worker-unregister. Never touches a message; `onJoin` and `onLeave` say where messages may go.
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../base/clock.ts';
 import { codeOf, reasonOf, YggError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { defaultWorkerConfig } from '../config/worker-config.ts';
 import type { Counters } from '../counters.ts';
 import type { Datastore, Worker } from '../datastore.ts';
+import type { Redelivery } from '../journal/journal.ts';
 import { directivePattern } from '../messages.ts';
 import { newSocketPath } from '../rpc/address.ts';
 import type { Protocol, RegistrationRequest } from '../rpc/protocol.ts';
@@ -17,8 +19,8 @@ import type { Signals } from '../signals.ts';
 import type { Caller } from './caller.ts';
 import type { Holders } from './holders.ts';
 import { LiveWorker } from './live-worker.ts';
-import { startTime } from './pulse.ts';
 import { UnaryLink } from './unary-link.ts';
+import type { WorkerLink } from './worker-link.ts';
 
 export interface RegistryDeps {
   readonly signals: Signals;
@@ -36,8 +38,16 @@ export interface RegistryDeps {
   readonly onJoin: (worker: LiveWorker) => void;
   /** The channel to a worker came up. */
   readonly onReady: (worker: LiveWorker) => void;
-  /** A worker may not be given messages any longer. */
-  readonly onLeave: (worker: LiveWorker) => void;
+  /** A worker may not be given messages any longer; `ended`: its process is gone, and nobody else will say so. */
+  readonly onLeave: (worker: LiveWorker, ended: boolean) => void;
+}
+
+/** What an attached process says of one handler. */
+export interface Offer extends RegistrationRequest {
+  /** Not set: as the configuration says. */
+  readonly redelivery: Redelivery | undefined;
+  readonly concurrency: number | undefined;
+  readonly accepts: boolean;
 }
 
 /** Milliseconds the holder of a handler has to show that it lives when another one asks for it. */
@@ -71,8 +81,46 @@ export class Registry {
    * @throws YggError `YGG_HANDLER_INVALID`, `YGG_HANDLER_TAKEN`, `YGG_MESSAGE_TOO_LARGE`, `YGG_CLOSED`
    */
   async register(caller: Caller, request: RegistrationRequest): Promise<string> {
+    const holder = await this.#claim(caller, request, (worker) => {
+      return isSame(worker, caller, request) && worker.link instanceof UnaryLink;
+    });
+    if (holder?.link instanceof UnaryLink) return this.#renew(holder, holder.link, request);
+    return this.#join(caller, request);
+  }
+
+  /**
+   * Makes an attached process the worker of a directive, over its one link. `onEnter` is called when it was not before,
+   * and before anybody hears of it.
+   *
+   * @throws YggError as {@link register}
+   */
+  async attach(
+    caller: Caller,
+    offer: Offer,
+    link: WorkerLink,
+    onEnter: (worker: LiveWorker) => void,
+  ): Promise<LiveWorker> {
+    const holder = await this.#claim(caller, offer, (worker) => worker.link === link);
+    const facts = this.#facts(caller, offer);
+    if (holder) {
+      const { registeredAt } = holder.facts;
+      if (!isDeepStrictEqual({ ...facts, registeredAt }, holder.facts)) this.#restate(holder, facts);
+      return holder;
+    }
+    const worker = new LiveWorker({ facts, caller, link, now: this.#deps.clock.monotonic() });
+    worker.accepts = offer.accepts;
+    this.#enter(worker, onEnter);
+    return worker;
+  }
+
+  /** Frees the handler for the caller; resolves to the worker that has it already when that `isItself`. */
+  async #claim(
+    caller: Caller,
+    request: RegistrationRequest,
+    isItself: (worker: LiveWorker) => boolean,
+  ): Promise<LiveWorker | undefined> {
     try {
-      return await this.#register(caller, request);
+      return await this.#free(caller, request, isItself);
     } catch (error) {
       const { counters, log } = this.#deps;
       counters.count('registrations_refused');
@@ -82,25 +130,31 @@ export class Registry {
     }
   }
 
-  async #register(caller: Caller, request: RegistrationRequest): Promise<string> {
+  async #free(
+    caller: Caller,
+    request: RegistrationRequest,
+    isItself: (worker: LiveWorker) => boolean,
+  ): Promise<LiveWorker | undefined> {
     const { handler } = request;
     this.#checkMay(caller, handler);
     checkFeatures(request);
     for (let holder = this.#live.get(handler); holder; holder = this.#live.get(handler)) {
-      const { link } = holder;
-      const same = holder.caller === caller && (!caller.shared || holder.facts.pid === request.pid);
-      if (same && link instanceof UnaryLink) return this.#renew(holder, link, request);
+      if (isItself(holder)) return holder;
       // A newer incarnation of the same file: the old one has ended, or is about to.
-      const replaces = !caller.shared && holder.caller.file === caller.file;
+      const replaces = !caller.shared && holder.caller !== caller && holder.caller.file === caller.file;
       if (!replaces && (await this.#lives(holder))) throw taken(holder.caller.title);
-      this.leave(holder, replaces ? 'replaced by its next incarnation' : 'it does not answer');
+      const why = replaces ? 'replaced by its next incarnation' : 'it does not answer';
+      this.leave(holder, why, holder.caller.shared || holder.caller === caller);
     }
     if (caller.ended) throw new YggError('YGG_CLOSED', `${caller.title} has ended.`);
-    return this.#join(caller, request);
+    return undefined;
   }
 
-  /** The worker is gone, or as good as. What it has in hand is left to the caller of this. */
-  leave(worker: LiveWorker, why: string): void {
+  /**
+   * The worker is gone, or as good as. What it has in hand is decided on by `onLeave` when it `ended`, else by the
+   * caller of this.
+   */
+  leave(worker: LiveWorker, why: string, ended: boolean): void {
     if (!worker.live) return;
     const { datastore, log, onLeave } = this.#deps;
     const { handler } = worker;
@@ -112,20 +166,20 @@ export class Registry {
       { handler, pid: worker.facts.pid, worker: worker.caller.title, reason: why },
       'worker unregistered',
     );
-    onLeave(worker);
+    onLeave(worker, ended);
   }
 
   #join(caller: Caller, request: RegistrationRequest): string {
     const { protocol, clock, runtimeDirectory, random } = this.#deps;
     const path = newSocketPath(runtimeDirectory, random);
-    const link = new UnaryLink({ path, protocol, clock, onChange: (ready) => this.#onChange(worker, ready) });
+    const link = new UnaryLink({ path, protocol, clock, onChange: (ready) => this.reaches(worker, ready) });
     const facts = this.#facts(caller, request);
     const worker: LiveWorker = new LiveWorker({ facts, caller, link, now: clock.monotonic() });
     this.#enter(worker);
     return path;
   }
 
-  #enter(worker: LiveWorker): void {
+  #enter(worker: LiveWorker, onEnter?: (worker: LiveWorker) => void): void {
     const { datastore, counters, log, holders } = this.#deps;
     const { caller, facts } = worker;
     datastore.workers.add({ ...facts });
@@ -134,6 +188,7 @@ export class Registry {
     if (!caller.shared) holders.set(facts.handler, caller.file);
     counters.count('registrations');
     log.info({ handler: facts.handler, pid: facts.pid, worker: caller.title }, 'worker registered');
+    onEnter?.(worker);
     this.#deps.onJoin(worker);
     this.#tell('worker-register', worker);
   }
@@ -157,13 +212,14 @@ export class Registry {
     this.#tell('worker-register', worker);
   }
 
-  #onChange(worker: LiveWorker, ready: boolean): void {
+  /** A worker can be reached, or cannot any longer. */
+  reaches(worker: LiveWorker, ready: boolean): void {
     worker.downSince = ready ? undefined : this.#deps.clock.monotonic();
     worker.complained = false;
     if (ready && worker.live) this.#deps.onReady(worker);
   }
 
-  #facts(caller: Caller, request: RegistrationRequest): Worker {
+  #facts(caller: Caller, request: RegistrationRequest & Partial<Offer>): Worker {
     const process = caller.shared ? undefined : this.#deps.datastore.processes.get(caller.file);
     const config = process?.config ?? defaultWorkerConfig;
     return {
@@ -173,8 +229,8 @@ export class Registry {
       file: caller.file,
       features: request.features,
       detached: request.detachedContent,
-      redelivery: config.redelivery ?? 'until-accepted',
-      slots: config.concurrency ?? this.#deps.window,
+      redelivery: config.redelivery ?? request.redelivery ?? 'until-accepted',
+      slots: config.concurrency ?? request.concurrency ?? this.#deps.window,
       timeout: config.timeout,
       registeredAt: this.#deps.clock.now(),
     };
@@ -203,8 +259,8 @@ export class Registry {
     }
   }
 
-  async #lives({ link, caller, facts }: LiveWorker): Promise<boolean> {
-    return (await link.lives(probe)) || (!caller.ended && startTime(facts.pid) !== undefined);
+  #lives({ link, caller, facts }: LiveWorker): Promise<boolean> {
+    return link.lives(probe, caller.ended ? 0 : facts.pid);
   }
 
   #tell(signal: 'worker-register' | 'worker-unregister', { facts }: LiveWorker): void {
@@ -229,6 +285,11 @@ export class Registry {
     worker.closed = true;
     worker.link.close();
   }
+}
+
+/** Whether it is the same process that asks once more. */
+function isSame(worker: LiveWorker, caller: Caller, { pid }: RegistrationRequest): boolean {
+  return worker.caller === caller && (!caller.shared || worker.facts.pid === pid);
 }
 
 function checkFeatures({ handler, features }: RegistrationRequest): void {

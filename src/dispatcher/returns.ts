@@ -14,7 +14,7 @@ import { isAddress } from '../messages.ts';
 import type { Data } from '../rpc/protocol.ts';
 import type { SignalMap, Signals } from '../signals.ts';
 import type { Caller } from './caller.ts';
-import { httpResultBytes } from './http-result.ts';
+import { type HttpResult, httpResultBytes } from './http-result.ts';
 import type { Job } from './job.ts';
 import type { LiveWorker } from './live-worker.ts';
 import type { Settler } from './settler.ts';
@@ -32,8 +32,18 @@ export interface ReturnsDeps {
   readonly onFinish: (directive: string) => void;
 }
 
+/** What a response was written as. */
+export interface KeptResponse {
+  /** In the outbox. */
+  readonly sequence: number;
+  readonly flushed: Promise<void>;
+}
+
 /** Called once: when the response is safe, or with the reason why it is not taken. */
 export type Answer = (error: YggError | undefined, result?: Uint8Array) => void;
+
+/** Called once: with the HTTP result, or without when it took too long. */
+type OnResult = (result?: HttpResult) => void;
 
 /** Milliseconds a caller waits for the HTTP result; the delivery goes on without it. */
 const resultPatience = 60_000;
@@ -51,7 +61,7 @@ interface Sender {
 export class Returns {
   readonly #deps: ReturnsDeps;
   /** By outbox sequence. */
-  readonly #waiting = new Map<number, { readonly answer: Answer; readonly timer: Timer }>();
+  readonly #waiting = new Map<number, { readonly onResult: OnResult; readonly timer: Timer }>();
 
   constructor(deps: ReturnsDeps) {
     this.#deps = deps;
@@ -67,9 +77,26 @@ export class Returns {
     }
   }
 
+  /**
+   * Writes an answer of an attached worker, together with the end of the message it finishes.
+   *
+   * @throws YggError `YGG_OUTBOX_FULL`, `YGG_FOREIGN_RESPONSE`, `YGG_NOT_REGISTERED`
+   */
+  keep(caller: Caller, data: Data, worker: LiveWorker | undefined, finishes?: number): KeptResponse {
+    const handler = worker?.handler ?? this.#senderOf(caller, data).handler;
+    return this.#deps.journal.outbox.respond(responseOf(data, handler), finishes);
+  }
+
+  /** Tells the HTTP result of a kept response, if there is room to wait for it; says whether there is. */
+  awaitResult(sequence: number, onResult: OnResult): boolean {
+    if (this.#waiting.size >= mostWaiting) return false;
+    this.#wait(sequence, onResult);
+    return true;
+  }
+
   /** The HTTP result of a response is known. */
   deliver({ sequence, ...result }: SignalMap['data-deliver']): void {
-    this.#answerWaiting(sequence, httpResultBytes(result));
+    this.#answerWaiting(sequence, result);
   }
 
   /** Answers everybody who still waits. */
@@ -79,12 +106,13 @@ export class Returns {
 
   #keep(caller: Caller, data: Data, { handler, job, worker }: Sender, answer: Answer): void {
     const { journal, signals, counters, log, settler, onFinish } = this.#deps;
-    const finished = job && !job.answering ? job : undefined;
+    // An attached worker says itself what became of a message.
+    const finished = job && !job.answering && !worker?.link.settles ? job : undefined;
     const receipt = journal.outbox.respond(responseOf(data, handler), finished?.doc.sequence);
     const { sequence } = receipt;
     if (finished) finished.answering = true;
     const waits = caller.wantsResults && isAddress(data.directive) && this.#waiting.size < mostWaiting;
-    if (waits) this.#wait(sequence, answer);
+    if (waits) this.#wait(sequence, (result) => answer(undefined, result && httpResultBytes(result)));
 
     const kept = receipt.flushed.then(
       () => {
@@ -151,20 +179,20 @@ export class Returns {
     answer(refusal);
   }
 
-  #wait(sequence: number, answer: Answer): void {
+  #wait(sequence: number, onResult: OnResult): void {
     const timer = this.#deps.clock.after(resultPatience, () => this.#answerWaiting(sequence));
-    this.#waiting.set(sequence, { answer, timer });
+    this.#waiting.set(sequence, { onResult, timer });
   }
 
-  #answerWaiting(sequence: number, result?: Uint8Array): void {
-    this.#forget(sequence)?.(undefined, result);
+  #answerWaiting(sequence: number, result?: HttpResult): void {
+    this.#forget(sequence)?.(result);
   }
 
-  #forget(sequence: number): Answer | undefined {
+  #forget(sequence: number): OnResult | undefined {
     const entry = this.#waiting.get(sequence);
     entry?.timer.cancel();
     this.#waiting.delete(sequence);
-    return entry?.answer;
+    return entry?.onResult;
   }
 }
 

@@ -6,7 +6,7 @@
 import type { Logger } from '../base/log.ts';
 import type { Counters } from '../counters.ts';
 import type { Datastore, WorkingMessage } from '../datastore.ts';
-import type { Journal, Redelivery } from '../journal/journal.ts';
+import type { Journal, Receipt, Redelivery } from '../journal/journal.ts';
 import type { Settlement, Signals } from '../signals.ts';
 import type { Job } from './job.ts';
 import { type Charges, type Happening, judge, type Verdict } from './outcomes.ts';
@@ -40,40 +40,46 @@ export class Settler {
     this.#leave(job, 'done');
   }
 
-  /** Carries out a verdict; `again` gives it back to the inbox. */
-  carryOut(job: Job, verdict: Verdict): void {
+  /** Carries out a verdict; `again` gives it back to the inbox. Tells of the write, if it took one. */
+  carryOut(job: Job, verdict: Verdict): Receipt | undefined {
     const { journal, counters, log } = this.#deps;
     const { sequence, messageId, directive } = job.doc;
     switch (verdict.kind) {
-      case 'done':
-        journal.inbox.finish(sequence);
+      case 'done': {
+        const receipt = journal.inbox.finish(sequence);
         counters.count('messages_unanswered');
         log.info({ message_id: messageId, directive }, 'accepted and never answered, taken as done');
         this.#leave(job, 'done');
-        return;
-      case 'dead':
-        journal.inbox.bury(sequence, verdict.reason, verdict.message);
+        return receipt;
+      }
+      case 'dead': {
+        const receipt = journal.inbox.bury(sequence, verdict.reason, verdict.message);
         counters.count('messages_dead');
         log.warn(
           { message_id: messageId, directive, reason: verdict.reason, error: verdict.message },
           'dead letter',
         );
         this.#leave(job, 'dead');
-        return;
-      case 'again':
-        this.charge(job, verdict);
+        return receipt;
+      }
+      case 'again': {
+        const receipt = this.charge(job, verdict);
         this.#leave(job, 'back');
+        return receipt;
+      }
     }
   }
 
   /** Waiting again on disk, with what it is charged; it stays in the working set. */
-  charge(job: Job, { charge }: Extract<Verdict, { kind: 'again' }>): void {
+  charge(job: Job, { charge }: Extract<Verdict, { kind: 'again' }>): Receipt | undefined {
     const { doc } = job;
     // What is waiting already and is not charged needs no write.
     const untouched = doc.state === 'received' || doc.state === 'fetched';
-    if (!untouched || Object.keys(charge).length > 0) this.#deps.journal.inbox.back(doc.sequence, charge);
+    const writes = !untouched || Object.keys(charge).length > 0;
+    const receipt = writes ? this.#deps.journal.inbox.back(doc.sequence, charge) : undefined;
     doc.state = this.#deps.journal.inbox.row(doc.sequence)?.state ?? 'received';
     if (charge.suspect) job.suspect = true;
+    return receipt;
   }
 
   /** Its slot is free, the worker still has it. */

@@ -8,9 +8,10 @@ import { rmSync } from 'node:fs';
 import type { Clock } from '../base/clock.ts';
 import { type BrokerEvent, type Protocol, workerReceiveLimit } from '../rpc/protocol.ts';
 import { type HandOver, openWorkerConnection, type WorkerConnection } from '../rpc/worker-connection.ts';
+import type { HandedMessage } from './handed-message.ts';
 import type { Job } from './job.ts';
-import { listens } from './pulse.ts';
-import type { HandedMessage, WorkerLink } from './worker-link.ts';
+import { listens, startTime } from './pulse.ts';
+import type { WorkerLink } from './worker-link.ts';
 
 export interface UnaryLinkDeps {
   /** Where the worker is to listen. */
@@ -54,13 +55,16 @@ export class UnaryLink implements WorkerLink {
     return false;
   }
 
+  drop(): void {}
+
   notify(event: BrokerEvent): Promise<'heard' | 'unknown' | 'failed'> {
     return this.#connection.notify(event);
   }
 
   /** A stopped process still takes connections, one that has just registered does not yet: both live. */
-  async lives(ms: number): Promise<boolean> {
-    return this.ready || (await listens(this.#connection.path, ms, this.#deps.clock));
+  async lives(ms: number, pid: number): Promise<boolean> {
+    if (this.ready || (await listens(this.#connection.path, ms, this.#deps.clock))) return true;
+    return startTime(pid) !== undefined;
   }
 
   /** The worker is called at another address as soon as it listens there; the first one is in use until then. */

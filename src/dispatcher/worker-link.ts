@@ -2,15 +2,10 @@
  * How a lane reaches a worker, whichever way the worker chose: calls (`unary-link.ts`) or a stream
  * (`attached-process.ts`).
  */
-import type { BrokerEvent, Data } from '../rpc/protocol.ts';
+import type { BrokerEvent } from '../rpc/protocol.ts';
 import type { HandOver } from '../rpc/worker-connection.ts';
+import type { HandedMessage } from './handed-message.ts';
 import type { Job } from './job.ts';
-
-/** A message as it is handed over; what a job has beside it is not repeated. */
-export interface HandedMessage extends Data {
-  /** The file with its content, when it was fetched into one. */
-  readonly file: string;
-}
 
 export interface WorkerLink {
   /**
@@ -35,10 +30,12 @@ export interface WorkerLink {
   hand(job: Job, message: HandedMessage, done: (outcome: HandOver) => void): 'calling' | 'in-hand';
   /** Asks the worker to stop work on a job; says whether it can be asked. */
   cancel(job: Job): boolean;
+  /** Tells the worker that a job is not its own any longer, if it can be told. */
+  drop(job: Job): void;
   /** Tells of the broker connection. */
   notify(event: BrokerEvent): Promise<'heard' | 'unknown' | 'failed'>;
-  /** Whether the worker shows within `ms` that it lives. */
-  lives(ms: number): Promise<boolean>;
+  /** Whether the worker, or the process with this id that is watched for it, shows within `ms` that it lives. */
+  lives(ms: number, pid: number): Promise<boolean>;
   /** The worker is gone and everything it had in hand decided on. */
   close(): void;
 }

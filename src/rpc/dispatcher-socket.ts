@@ -7,10 +7,18 @@
 import { rmSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
-import { type handleUnaryCall, Metadata, Server, ServerCredentials, type sendUnaryData } from '@grpc/grpc-js';
+import {
+  type handleBidiStreamingCall,
+  type handleUnaryCall,
+  Metadata,
+  Server,
+  ServerCredentials,
+  type sendUnaryData,
+} from '@grpc/grpc-js';
 import { pause } from '../base/deadline.ts';
 import { reasonOf, type YggError } from '../base/errors.ts';
 import { addressFor, checkSocketPath, removeStaleSocket } from './address.ts';
+import { AttachStream } from './attach-stream.ts';
 import type { Data, Method, Protocol, RegistrationRequest, Response, WorkerSettings } from './protocol.ts';
 
 /** Who gets the calls of one socket. */
@@ -19,6 +27,8 @@ export interface DispatcherCalls {
   register(request: RegistrationRequest): Promise<string>;
   /** Takes a response; `answer` is called once, when it is safe or refused. Must not throw. */
   send(response: Data, answer: (error: YggError | undefined, result?: Uint8Array) => void): void;
+  /** A worker opened a stream; whoever takes it starts it. Must not throw. */
+  attach(stream: AttachStream): void;
   settings(): WorkerSettings;
 }
 
@@ -118,7 +128,7 @@ function serve({ protocol, calls, receiveLimit, silence = 60_000 }: DispatcherSo
     'grpc.keepalive_time_ms': silence,
     'grpc.keepalive_timeout_ms': silence / 3,
   });
-  const { Register, Send, GetConfig } = protocol.dispatcher;
+  const { Register, Send, Attach, GetConfig } = protocol.dispatcher;
   serveUnary(server, Register, (request, metadata, answer) => {
     const [userAgent = ''] = metadata.get('user-agent');
     calls.register(request).then(
@@ -132,8 +142,16 @@ function serve({ protocol, calls, receiveLimit, silence = 60_000 }: DispatcherSo
       else answer(null, result ? { response: result } : receipt);
     });
   });
+  const attach: handleBidiStreamingCall<Buffer, Buffer> = (call) =>
+    calls.attach(new AttachStream(call, Attach));
+  server.register(Attach.path, attach, asIs, asIs, 'bidi');
   serveUnary(server, GetConfig, (_request, _metadata, answer) => answer(null, calls.settings()));
   return server;
+}
+
+/** Frames are made from bytes, and into them, by the stream itself. */
+function asIs(bytes: Buffer): Buffer {
+  return bytes;
 }
 
 function serveUnary<Request, Answer>(

@@ -5,6 +5,7 @@
  */
 import { createRequire } from 'node:module';
 import { loadSync, type PackageDefinition } from '@grpc/proto-loader';
+import type { DispatcherFrame, WorkerFrame } from './attach-frames.ts';
 
 /** A message to a worker, or a response of one. */
 export interface Data {
@@ -77,6 +78,7 @@ export interface Protocol {
   readonly dispatcher: {
     readonly Register: Method<RegistrationRequest, RegistrationResponse>;
     readonly Send: Method<Data, Response>;
+    readonly Attach: Method<WorkerFrame, DispatcherFrame>;
     readonly GetConfig: Method<object, WorkerSettings>;
   };
   /** Served by each worker. */
@@ -97,6 +99,7 @@ export function loadProtocol(): Protocol {
     dispatcher: {
       Register: method(loaded, 'Dispatcher', 'Register'),
       Send: method(loaded, 'Dispatcher', 'Send'),
+      Attach: method(loaded, 'Dispatcher', 'Attach'),
       GetConfig: method(loaded, 'Dispatcher', 'GetConfig'),
     },
     worker: {

@@ -1,7 +1,8 @@
 /**
- * What one unary message costs without a broker: inbox, hand-over and answer over real sockets, outbox.
+ * What one message costs the daemon without a broker: inbox, hand-over and answer over real sockets, outbox. Three times
+ * each, a plain worker and an attached one in turn, so that their ratio means something.
  *
- *   node test/bench/rpc.js [messages] [go-like]
+ *   node test/bench/rpc.js [messages] [behaviours of the plain worker] [of the attached one] [window]
  */
 import { randomUUID } from 'node:crypto';
 import path from 'node:path';
@@ -17,19 +18,34 @@ import { Child } from '../helpers/child.ts';
 import { Scope } from '../helpers/scope.ts';
 import { tempDir } from '../helpers/temp-dir.ts';
 
-const window = 64;
-const fixture = new URL('../fixtures/workers/node-worker.mjs', import.meta.url).pathname;
+const runs = 3;
 
-export async function main([count = '20000', behaviour = '']: readonly string[]): Promise<void> {
-  const scope = new Scope();
-  try {
-    await measure(scope, Number(count), behaviour);
-  } finally {
-    await scope.end();
+export async function main(words: readonly string[]): Promise<void> {
+  const [count = '20000', plain = '', attached = '', window = '64'] = words;
+  for (let run = 0; run < runs; run += 1) {
+    for (const [worker, behaviours] of [
+      ['node-worker', plain],
+      ['attached-worker', attached],
+    ] as const) {
+      const scope = new Scope();
+      try {
+        await measure(scope, { messages: Number(count), worker, behaviours, window: Number(window) });
+      } finally {
+        await scope.end();
+      }
+    }
   }
 }
 
-async function measure(scope: Scope, messages: number, behaviour: string): Promise<void> {
+interface Load {
+  readonly messages: number;
+  /** A file of test/fixtures/workers. */
+  readonly worker: string;
+  readonly behaviours: string;
+  readonly window: number;
+}
+
+async function measure(scope: Scope, { messages, worker, behaviours, window }: Load): Promise<void> {
   const folder = tempDir(scope);
   const plenty = { messages: 250_000, bytes: 1024 ** 3 };
   const ages = { messages: 100_000, age: 86_400_000 };
@@ -52,13 +68,16 @@ async function measure(scope: Scope, messages: number, behaviour: string): Promi
     ...{ signals, datastore, journal, window, runtimeDirectory: folder },
     ...{ counters: createCounters(), clock: systemClock, log: silentLogger, random: Math.random },
     responseLimit: 1024 * 1024,
+    configDirectory: '/etc/yggdrasil',
     settings: { logLevel: '', clientId: '', server: '', certFile: '', keyFile: '', caRoot: '' },
   });
   await dispatcher.init(new AbortController().signal);
   scope.defer(() => dispatcher.stop(new AbortController().signal));
   const registered = new Promise((resolve) => signals.observe('worker-register', resolve));
+  const fixture = new URL(`../fixtures/workers/${worker}.mjs`, import.meta.url).pathname;
   const environment = { YGG_SOCKET_ADDR: `unix:${folder}/dispatcher.sock`, FIXTURE_HANDLER: 'echo' };
-  new Child(scope, execPath, [fixture], { env: { ...environment, FIXTURE_BEHAVIOURS: behaviour } });
+  const told = { FIXTURE_BEHAVIOURS: behaviours, FIXTURE_CONCURRENCY: String(window) };
+  new Child(scope, execPath, [fixture], { env: { ...environment, ...told } });
   await registered;
   signals.observe('data-return', ({ sequence }) => {
     journal.outbox.remove(sequence);
@@ -95,5 +114,6 @@ async function measure(scope: Scope, messages: number, behaviour: string): Promi
   });
   const { user, system } = process.cpuUsage(cpu);
   const rate = Math.round((messages / (performance.now() - begun)) * 1_000);
-  console.log(`${rate} messages/s, ${Math.round((user + system) / messages)} microseconds of CPU each`);
+  const cost = Math.round((user + system) / messages);
+  console.log(`${worker}: ${rate} messages/s, ${cost} microseconds of CPU each`);
 }

@@ -206,6 +206,9 @@ async function open(socket: string, onSend: (data: Data) => void = () => {}): Pr
         onSend(data);
         answer(undefined);
       },
+      attach: () => {
+        throw new Error('not here');
+      },
       settings: () => {
         throw new Error('not here');
       },

@@ -100,7 +100,7 @@ const table: readonly Row[] = [
   },
   {
     what: 'cancelled while waiting',
-    happening: { kind: 'cancelled' },
+    happening: { kind: 'cancelled', begun: false },
     untilAccepted: dead('cancelled'),
     untilDone: dead('cancelled'),
   },

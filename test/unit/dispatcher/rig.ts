@@ -91,6 +91,7 @@ export async function rig(options: RigOptions = {}): Promise<Rig> {
     clock: options.clock ?? clock,
     runtimeDirectory: folder,
     holdersFile: options.holdersFile,
+    configDirectory: '/etc/yggdrasil',
     window: options.window ?? 64,
     responseLimit: 1024 * 1024,
     settings: {

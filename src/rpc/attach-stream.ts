@@ -1,0 +1,212 @@
+/**
+ * The daemon's side of one Attach stream.
+ *
+ * Owns the call, the frame that gathers, and the frames that wait to be written. Everything said in one turn of the
+ * event loop leaves together at its end; a frame that holds enough is closed and the next one begun. Decides nothing
+ * about what the frames say.
+ */
+import { type ServerDuplexStream, status } from '@grpc/grpc-js';
+import { reasonOf } from '../base/errors.ts';
+import {
+  type DispatcherFrame,
+  type DispatcherListFields,
+  type DispatcherLists,
+  inlineContent,
+  largestFrame,
+  mostPerFrame,
+  type WorkerFrame,
+} from './attach-frames.ts';
+import type { Method } from './protocol.ts';
+
+/** What a stream reports. */
+export interface AttachReceiver {
+  /** A frame of the worker; none comes while the stream is held. */
+  onFrame(frame: WorkerFrame): void;
+  /** The stream was not writable and is again. */
+  onDrain(): void;
+  /** The worker has said its last word; the stream is open towards it. */
+  onHalfClose(): void;
+  /** The stream is gone, whoever ended it. Called once. */
+  onClose(): void;
+}
+
+/** How a stream ends: a status of gRPC, and why, for people. */
+export type AttachEnd =
+  | 'OK'
+  | 'ABORTED'
+  | 'FAILED_PRECONDITION'
+  | 'INVALID_ARGUMENT'
+  | 'RESOURCE_EXHAUSTED'
+  | 'UNAVAILABLE';
+
+/** The call as grpc-js gives it: bytes both ways, so that a bad frame is our finding and not the library's. */
+export type AttachCall = ServerDuplexStream<Buffer, Buffer>;
+
+/** Frames that are written and have not left: beyond them the stream counts as busy. */
+const mostUnderWay = 4;
+
+export class AttachStream {
+  readonly #call: AttachCall;
+  readonly #method: Method<WorkerFrame, DispatcherFrame>;
+  #receiver: AttachReceiver | undefined;
+  /** Gathers; set if and only if a flush at the end of this turn is asked for. */
+  #frame: DispatcherFrame | undefined;
+  /** Bytes of what may be large, and deliveries, in `#frame`. */
+  #bytes = 0;
+  #messages = 0;
+  /** Closed frames, oldest first. */
+  readonly #queue: DispatcherFrame[] = [];
+  #flushAsked = false;
+  #drainAwaited = false;
+  #underWay = 0;
+  #ending: { readonly code: AttachEnd; readonly details: string } | undefined;
+  #finished = false;
+  #closed = false;
+
+  constructor(call: AttachCall, method: Method<WorkerFrame, DispatcherFrame>) {
+    this.#call = call;
+    this.#method = method;
+    call.on('error', () => {});
+    call.once('close', () => this.#onClose());
+  }
+
+  /** Frames go to the receiver from now on. */
+  start(receiver: AttachReceiver): void {
+    this.#receiver = receiver;
+    this.#call.on('data', (bytes: Buffer) => this.#onBytes(bytes));
+    this.#call.once('end', () => {
+      if (!this.#closed && !this.#ending) receiver.onHalfClose();
+    });
+  }
+
+  /** No frame is passed on until `release`. */
+  hold(): void {
+    this.#call.pause();
+  }
+
+  release(): void {
+    this.#call.resume();
+  }
+
+  get open(): boolean {
+    return !this.#closed && !this.#ending;
+  }
+
+  /** Whether what is said now leaves at the end of this turn; who was told no hears `onDrain`. */
+  get writable(): boolean {
+    const writable = this.open && this.#queue.length === 0 && this.#underWay < mostUnderWay;
+    if (!writable) this.#drainAwaited = true;
+    return writable;
+  }
+
+  /** Says one thing more in this turn's frame; `bytes`, of what may be large, count towards its size. */
+  add<List extends keyof DispatcherLists>(list: List, entry: DispatcherLists[List], bytes = 0): void {
+    const frame = this.#gather(bytes, list === 'deliveries' ? 1 : 0);
+    const lists: DispatcherListFields = frame;
+    lists[list] ??= [];
+    lists[list].push(entry);
+  }
+
+  /** Says something that is said once. */
+  say(once: Pick<DispatcherFrame, 'welcome' | 'drain' | 'goodbye'>): void {
+    Object.assign(this.#gather(0, 0), once);
+  }
+
+  /** So many more answers, with so many more bytes, may come. */
+  credit(answers: number, bytes: number): void {
+    const frame = this.#gather(0, 0);
+    frame.credit ??= { answers: 0, bytes: 0 };
+    frame.credit.answers += answers;
+    frame.credit.bytes += bytes;
+  }
+
+  /** Writes what is gathered, then ends the stream; what comes from now on is not looked at. */
+  end(code: AttachEnd, details: string): void {
+    if (!this.open) return;
+    this.#ending = { code, details };
+    this.#closeFrame();
+    this.#flush();
+  }
+
+  /** Cuts the stream off. */
+  destroy(): void {
+    this.#call.destroy();
+  }
+
+  #onBytes(bytes: Buffer): void {
+    if (!this.open || !this.#receiver) return;
+    if (bytes.length > largestFrame) {
+      this.end('RESOURCE_EXHAUSTED', `A frame has ${bytes.length} bytes and may have ${largestFrame}.`);
+      return;
+    }
+    let frame: WorkerFrame;
+    try {
+      frame = this.#method.requestDeserialize(bytes);
+    } catch (error) {
+      this.end('INVALID_ARGUMENT', `Bytes that are no frame: ${reasonOf(error)}`);
+      return;
+    }
+    this.#receiver.onFrame(frame);
+  }
+
+  #onClose(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#queue.length = 0;
+    this.#frame = undefined;
+    this.#receiver?.onClose();
+  }
+
+  #gather(bytes: number, messages: number): DispatcherFrame {
+    const full = this.#bytes + bytes > inlineContent || this.#messages + messages > mostPerFrame;
+    if (this.#frame && full) this.#closeFrame();
+    this.#bytes += bytes;
+    this.#messages += messages;
+    if (this.#frame) return this.#frame;
+    this.#frame = {};
+    if (!this.#flushAsked) {
+      this.#flushAsked = true;
+      setImmediate(() => {
+        this.#flushAsked = false;
+        this.#closeFrame();
+        this.#flush();
+      });
+    }
+    return this.#frame;
+  }
+
+  #closeFrame(): void {
+    if (this.#frame && !this.#closed) this.#queue.push(this.#frame);
+    this.#frame = undefined;
+    this.#bytes = 0;
+    this.#messages = 0;
+  }
+
+  #flush(): void {
+    while (!this.#closed && this.#underWay < mostUnderWay) {
+      const frame = this.#queue.shift();
+      if (!frame) break;
+      this.#underWay += 1;
+      this.#call.write(this.#method.responseSerialize(frame), () => this.#onWritten());
+    }
+    if (this.#closed || this.#queue.length > 0) return;
+    if (this.#ending) {
+      if (!this.#finished) this.#finish(this.#ending);
+    } else if (this.#drainAwaited && this.writable) {
+      this.#drainAwaited = false;
+      this.#receiver?.onDrain();
+    }
+  }
+
+  #onWritten(): void {
+    this.#underWay -= 1;
+    this.#flush();
+  }
+
+  /** The status leaves after what is under way. */
+  #finish({ code, details }: { code: AttachEnd; details: string }): void {
+    this.#finished = true;
+    if (code === 'OK') this.#call.end();
+    else this.#call.emit('error', { code: status[code], details });
+  }
+}
