@@ -88,8 +88,13 @@ export class AttachedAnswers {
     for (const messageId of messageIds) this.#known.set(messageId, 'kept');
   }
 
-  fate(messageId: string): 'writing' | 'kept' | undefined {
-    return this.#known.get(messageId);
+  /** Those of a hello that have no receipt: says what is known of them, and gives back what has to be sent again. */
+  compare(unreceipted: readonly string[], stream: AttachStream): string[] {
+    return unreceipted.filter((messageId) => {
+      const fate = this.#known.get(messageId);
+      if (fate === 'kept') stream.add('receipts', { messageId });
+      return fate === undefined;
+    });
   }
 
   /** Everything received so far is on disk or refused. */
@@ -97,35 +102,53 @@ export class AttachedAnswers {
     return this.#writing.settled();
   }
 
-  /** The answers of a frame that are new and whole, those that its chunks complete included. */
-  receive({ answers, chunks }: WorkerFrame): WholeAnswer[] {
-    const whole: WholeAnswer[] = [];
-    for (const answer of answers) {
-      this.#charge(answer);
-      if (this.#isRepeated(answer)) continue;
-      if (answer.totalSize > 0) this.#begin(answer);
-      else whole.push({ answer, place: nowhere });
-    }
-    for (const { messageId, content } of chunks) {
-      const completed = this.#deps.large.take(messageId, content);
-      if (completed && !this.#isRepeated(completed.answer)) whole.push(completed);
-    }
-    return whole;
-  }
-
-  /** Writes them; `finishedBy` says which job one of them ends. Gives back the deliveries of those that are refused. */
-  keep(whole: readonly WholeAnswer[], finishedBy: (answer: Answer) => Job | undefined): ReadonlySet<number> {
+  /**
+   * Takes the answers of a frame, those that its chunks complete included. The last answer of a message that is `done`
+   * is written together with its end. Gives back the deliveries of those that are refused.
+   */
+  take(
+    answers: WorkerFrame['answers'],
+    chunks: WorkerFrame['chunks'],
+    done: ReadonlyMap<number, Job>,
+  ): ReadonlySet<number> {
+    if (answers.length + chunks.length === 0) return none;
+    const whole = this.#receive(answers, chunks);
+    const last = new Map<number, Answer>();
+    if (done.size > 0) for (const { answer } of whole) last.set(answer.delivery, answer);
     const refused = new Set<number>();
     for (const { answer, place } of whole) {
-      const job = refused.has(answer.delivery) ? undefined : finishedBy(answer);
+      const { delivery } = answer;
+      const ends = last.get(delivery) === answer && !refused.has(delivery);
       try {
-        this.#keep(answer, job, place);
+        this.#keep(answer, ends ? done.get(delivery) : undefined, place);
       } catch (error) {
-        refused.add(answer.delivery);
+        refused.add(delivery);
         this.#onLost(answer, undefined, place, error);
       }
     }
     return refused;
+  }
+
+  /** Those that are new and whole. */
+  #receive(answers: WorkerFrame['answers'], chunks: WorkerFrame['chunks']): WholeAnswer[] {
+    const whole: WholeAnswer[] = [];
+    for (const answer of answers) {
+      this.#charge(answer);
+      if (this.#isRepeated(answer)) continue;
+      if (answer.totalSize > 0) {
+        this.#begin(answer);
+      } else {
+        whole.push({ answer, place: nowhere });
+        this.#remember(answer.messageId);
+      }
+    }
+    for (const { messageId, content } of chunks) {
+      const completed = this.#deps.large.take(messageId, content);
+      if (!completed) continue;
+      whole.push(completed);
+      this.#remember(messageId);
+    }
+    return whole;
   }
 
   /** @throws YggError why it is refused */
@@ -136,7 +159,6 @@ export class AttachedAnswers {
     const worker = senderOf(job ?? find(delivery), responseTo);
     const { sequence, flushed } = returns.keep(caller, answer, worker, job?.doc.sequence);
     if (job) job.answering = true;
-    this.#remember(messageId);
     const writing: Writing = { answer, sequence, job, place, result: undefined, receipted: false };
     if (answer.wantsResult && isAddress(answer.directive)) this.#awaitResult(writing);
     this.#writing.add(flushed, writing);
@@ -241,6 +263,7 @@ export class AttachedAnswers {
   }
 }
 
+const none: ReadonlySet<number> = new Set();
 const nowhere: MemoryPlace = { release() {} };
 
 /** A response to a message goes by the worker that was given it; any other is looked up. */

@@ -52,14 +52,14 @@ export class AttachedOutcomes {
   }
 
   accept(numbers: WorkerFrame['accepted']): void {
-    const { journal, laneOf, find } = this.#deps;
+    const { journal, settler, find } = this.#deps;
     for (const number of numbers) {
       const job = find(number);
       if (!job?.worker) {
         this.#tell('drops', [number]);
         continue;
       }
-      laneOf(job.doc.directive).announce(job, job.worker);
+      settler.announce(job, job.worker);
       if (job.worker.facts.redelivery === 'until-done') {
         this.#tell('recorded', [number]);
         continue;
@@ -106,8 +106,8 @@ export class AttachedOutcomes {
     const { settler, laneOf } = this.#deps;
     const stream = this.#deps.stream();
     for (const job of jobs) {
-      const { sequence, directive } = job.doc;
-      if (job.worker) laneOf(directive).announce(job, job.worker);
+      const { sequence } = job.doc;
+      if (job.worker) settler.announce(job, job.worker);
       settler.answered(job);
       stream?.add('settled', sequence);
     }

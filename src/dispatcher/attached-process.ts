@@ -4,19 +4,15 @@
  * Owns the stream of the moment, what was agreed on it, and its credit. A stream that breaks is not the end of the
  * process: what it has stays with it until its next hello, which says what arrived (`reunion.ts`), or until its end.
  */
-import { reasonOf, YggError } from '../base/errors.ts';
+import { reasonOf } from '../base/errors.ts';
 import type { WorkerHealth } from '../datastore.ts';
 import {
   attachVersion,
   dispatcherFeatures,
-  type HandlerGrant,
-  type HandlerOffer,
-  type HandlerRefusal,
   type Hello,
   inlineContent,
   largestFrame,
   mostPerFrame,
-  redeliveries,
   type WorkerFrame,
 } from '../rpc/attach-frames.ts';
 import type { AttachStream } from '../rpc/attach-stream.ts';
@@ -26,14 +22,15 @@ import { AttachedAnswers } from './attached-answers.ts';
 import { AttachedOutcomes } from './attached-outcomes.ts';
 import type { AttachDeps } from './attachments.ts';
 import type { Caller } from './caller.ts';
-import type { HandedMessage } from './handed-message.ts';
+import { type HandedMessage, sizeOf } from './handed-message.ts';
+import { shortened } from './health.ts';
 import type { Job } from './job.ts';
 import { LargeAnswers } from './large-answers.ts';
 import { LargeDeliveries } from './large-deliveries.ts';
 import type { LiveWorker } from './live-worker.ts';
+import { claimHandlers, compareBooks } from './opening.ts';
 import { startTime } from './pulse.ts';
-import type { Offer } from './registry.ts';
-import { adoptable, answersOnDisk, fateOf } from './reunion.ts';
+import { answersOnDisk } from './reunion.ts';
 import type { WorkerLink } from './worker-link.ts';
 
 /** Which process it is, over all its streams. */
@@ -47,8 +44,6 @@ export interface ProcessIdentity {
 const mostCredit = 65_536;
 /** Bytes of a frame besides the content and the metadata of its only delivery. */
 const headroom = 16 * 1024;
-const mostHealth = 64;
-const mostHealthText = 4 * 1024;
 
 export class AttachedProcess implements WorkerLink {
   readonly settles = true;
@@ -76,7 +71,7 @@ export class AttachedProcess implements WorkerLink {
     this.identity = identity;
     this.#deps = deps;
     const stream = (): AttachStream | undefined => this.#stream;
-    const find = (delivery: number): Job | undefined => this.#find(delivery);
+    const find = (delivery: number): Job | undefined => this.find(delivery);
     this.#outcomes = new AttachedOutcomes({ ...deps, stream, find });
     this.#answers = new AttachedAnswers({
       ...{ ...deps, caller, stream, find },
@@ -106,8 +101,7 @@ export class AttachedProcess implements WorkerLink {
   hand(job: Job, message: HandedMessage, done: (outcome: HandOver) => void): 'calling' | 'in-hand' {
     const { sequence, cancel } = job.doc;
     const { messageId, responseTo, directive, metadata, content, file } = message;
-    let bytes = content.length;
-    for (const name in metadata) bytes += 3 * (name.length + (metadata[name]?.length ?? 0));
+    const bytes = sizeOf(message);
     if (bytes > largestFrame - headroom) {
       const reason = `with its metadata it has ${bytes} bytes and a frame may have ${largestFrame}.`;
       queueMicrotask(() => done({ kind: 'refused', reason }));
@@ -144,6 +138,10 @@ export class AttachedProcess implements WorkerLink {
     return Promise.resolve(this.ready || startTime(pid) === born);
   }
 
+  async settled(): Promise<void> {
+    await Promise.all([this.#answers.settled(), this.#outcomes.settled()]);
+  }
+
   /** Called for each worker of it; after the last one it is over. */
   close(): void {
     for (const [handler, { closed }] of this.workers) if (closed) this.workers.delete(handler);
@@ -176,33 +174,45 @@ export class AttachedProcess implements WorkerLink {
     this.#pulled = new LargeDeliveries(
       {
         journal: this.#deps.journal,
-        find: (delivery) => this.#find(delivery),
+        find: (delivery) => this.find(delivery),
         onUnreadable: (job, error) => this.#onUnreadable(job, error),
       },
       stream,
     );
-    const { granted, refused } = await this.#claim(stream, hello);
+    const claimed = await claimHandlers(this.#deps, this, hello, () => this.#stream === stream);
     if (isNew && hello.unreceipted.length > 0) {
       this.#answers.knows(await answersOnDisk(this.#deps.journal, hello.unreceipted));
     }
     if (this.#stream !== stream) return;
-    this.#welcome(stream, hello, granted, refused);
-    if (granted.length > 0) return;
-    stream.end('FAILED_PRECONDITION', 'No handler is the caller’s own.');
-    if (this.workers.size === 0) this.#deps.onOver(this);
+    for (const worker of [...this.workers.values()]) {
+      if (!claimed.handlers.some(({ name }) => name === worker.handler)) this.#giveUp(worker);
+    }
+    compareBooks(this.#deps, this, hello, stream);
+    const repeat = this.#answers.compare(hello.unreceipted, stream);
+    const version = Math.min(hello.version, attachVersion);
+    const own = { version, features: dispatcherFeatures, largestFrame, inlineContent, repeat };
+    stream.say({ welcome: { ...this.#deps.terms, ...own, ...claimed } });
+    if (claimed.handlers.length > 0) {
+      this.#begin(stream);
+    } else {
+      stream.end('FAILED_PRECONDITION', 'No handler is the own one of the caller.');
+      if (this.workers.size === 0) this.#deps.onOver(this);
+    }
   }
 
   onFrame(frame: WorkerFrame): void {
     const { accepted, progress, answers, chunks, outcomes, pulls, credit, health, goodbye } = frame;
     if (accepted.length > 0) this.#outcomes.accept(accepted);
     if (progress.length > 0) this.#outcomes.note(progress);
-    if (answers.length + chunks.length + outcomes.length > 0) this.#settle(frame);
+    const done = this.#outcomes.doneBy(outcomes);
+    const refused = this.#answers.take(answers, chunks, done);
+    if (outcomes.length > 0) this.#outcomes.end(outcomes, refused);
     for (const { delivery, until } of pulls) this.#pulled?.pull(delivery, until);
     if (credit > 0) {
       this.#credit = Math.min(this.#credit + credit, mostCredit);
       this.#pump();
     }
-    if (health) this.#keepHealth(health.results);
+    if (health) this.#keepHealth(shortened(health.results));
     if (goodbye) this.#leave(goodbye.reason);
   }
 
@@ -214,7 +224,7 @@ export class AttachedProcess implements WorkerLink {
   /** The worker has said everything on this stream. */
   async onHalfClose(stream: AttachStream): Promise<void> {
     if (this.#leaving) {
-      await Promise.all([this.#answers.settled(), this.#outcomes.settled()]);
+      await this.settled();
       if (this.#stream !== stream || !this.#leaving) return;
       stream.end('OK', '');
       for (const worker of [...this.workers.values()]) this.#deps.onGone(worker);
@@ -230,6 +240,13 @@ export class AttachedProcess implements WorkerLink {
     for (const worker of this.workers.values()) this.#deps.registry.reaches(worker, false);
   }
 
+  #begin(stream: AttachStream): void {
+    this.#answers.open(stream);
+    this.#welcomed = true;
+    if (this.#health) this.#keepHealth(this.#health);
+    for (const worker of this.workers.values()) this.#deps.registry.reaches(worker, true);
+  }
+
   #forgetStream(): void {
     this.#welcomed = false;
     this.#credit = 0;
@@ -237,7 +254,8 @@ export class AttachedProcess implements WorkerLink {
     this.#answers.close();
   }
 
-  #find(delivery: number): Job | undefined {
+  /** What one of its workers has in hand. */
+  find(delivery: number): Job | undefined {
     for (const { hands } of this.workers.values()) {
       const job = hands.get(delivery);
       if (job) return job;
@@ -247,100 +265,6 @@ export class AttachedProcess implements WorkerLink {
 
   #pump(): void {
     for (const { handler } of this.workers.values()) this.#deps.laneOf(handler).pump();
-  }
-
-  /** Answers and ends of one frame: the last answer of a message that is done is written together with its end. */
-  #settle(frame: WorkerFrame): void {
-    const whole = this.#answers.receive(frame);
-    const done = this.#outcomes.doneBy(frame.outcomes);
-    const finishing = new Map<number, (typeof whole)[number]['answer']>();
-    if (done.size > 0) {
-      for (const { answer } of whole) if (done.has(answer.delivery)) finishing.set(answer.delivery, answer);
-    }
-    const refused = this.#answers.keep(whole, (answer) => {
-      return finishing.get(answer.delivery) === answer ? done.get(answer.delivery) : undefined;
-    });
-    this.#outcomes.end(frame.outcomes, refused);
-  }
-
-  async #claim(
-    stream: AttachStream,
-    hello: Hello,
-  ): Promise<{ readonly granted: HandlerGrant[]; readonly refused: HandlerRefusal[] }> {
-    const granted: HandlerGrant[] = [];
-    const refused: HandlerRefusal[] = [];
-    for (const offer of hello.handlers) {
-      if (this.#stream !== stream) break;
-      try {
-        granted.push(grantOf(await this.#attach(offer, hello.inWork)));
-      } catch (error) {
-        const code = error instanceof YggError ? error.code : 'YGG_INTERNAL';
-        refused.push({ name: offer.name, code, reason: reasonOf(error) });
-      }
-    }
-    return { granted, refused };
-  }
-
-  #attach(offer: HandlerOffer, inWork: readonly number[]): Promise<LiveWorker> {
-    const { registry, journal, laneOf } = this.#deps;
-    return registry.attach(this.caller, offerOf(offer, this.identity.pid), this, (worker) => {
-      this.workers.set(offer.name, worker);
-      for (const row of adoptable(journal, offer.name, inWork)) laneOf(offer.name).adopt(row, worker);
-    });
-  }
-
-  #welcome(
-    stream: AttachStream,
-    hello: Hello,
-    handlers: readonly HandlerGrant[],
-    refused: readonly HandlerRefusal[],
-  ): void {
-    const { terms, registry } = this.#deps;
-    const inWork = new Set(hello.inWork);
-    for (const worker of [...this.workers.values()]) {
-      if (handlers.some(({ name }) => name === worker.handler)) this.#compare(worker, inWork);
-      else this.#giveUp(worker);
-    }
-    for (const number of inWork) {
-      const fate = this.#find(number) ? undefined : fateOf(this.#deps.journal, number);
-      if (fate) stream.add(fate, number);
-    }
-    const repeat: string[] = [];
-    for (const messageId of hello.unreceipted) {
-      const fate = this.#answers.fate(messageId);
-      if (fate === 'kept') stream.add('receipts', { messageId });
-      else if (!fate) repeat.push(messageId);
-    }
-    const version = Math.min(hello.version, attachVersion);
-    const limits = { largestFrame, inlineContent };
-    stream.say({
-      welcome: { ...terms, ...limits, version, features: dispatcherFeatures, handlers, refused, repeat },
-    });
-    if (handlers.length === 0) return;
-    this.#answers.open(stream);
-    this.#welcomed = true;
-    if (this.#health) this.#keepHealth(this.#health);
-    for (const worker of this.workers.values()) registry.reaches(worker, true);
-  }
-
-  /** What the worker does not know of never arrived; what it knows it goes on with. */
-  #compare(worker: LiveWorker, inWork: ReadonlySet<number>): void {
-    const lane = this.#deps.laneOf(worker.handler);
-    for (const job of [...worker.hands.values()]) {
-      if (job.answering || job.phase === 'offering') continue;
-      if (!inWork.has(job.doc.sequence)) {
-        const forgotten = 'the worker took it upon itself and does not know of it.';
-        const accepted = job.doc.state === 'in-hand';
-        lane.settle(
-          job,
-          accepted
-            ? { kind: 'unclear', reason: forgotten }
-            : { kind: 'not-sent', reason: 'it never arrived.' },
-        );
-      } else if (job.calledOff) {
-        this.cancel(job);
-      }
-    }
   }
 
   /** A handler that its process does not offer any longer. */
@@ -357,42 +281,19 @@ export class AttachedProcess implements WorkerLink {
   }
 
   #keepHealth(results: readonly WorkerHealth[]): void {
-    this.#health = results.slice(0, mostHealth).map(({ name, healthy, status }) => ({
-      name: name.slice(0, mostHealthText),
-      healthy,
-      status: status.slice(0, mostHealthText),
-    }));
+    this.#health = results;
     for (const handler of this.workers.keys()) {
       const doc = this.#deps.datastore.workers.get(handler);
-      if (doc) doc.health = this.#health;
+      if (doc) doc.health = results;
     }
   }
 
   #onUnreadable(job: Job, error: unknown): void {
     const reason = reasonOf(error);
     const { messageId, directive } = job.doc;
-    this.#deps.log.error(
-      { message_id: messageId, error: reason },
-      'content could not be read for its worker',
-    );
+    const fields = { message_id: messageId, error: reason };
+    this.#deps.log.error(fields, 'content could not be read for its worker');
     this.drop(job);
     this.#deps.laneOf(directive).settle(job, { kind: 'internal', reason });
   }
-}
-
-function offerOf(
-  { name, detached, features, redelivery, concurrency, accepts }: HandlerOffer,
-  pid: number,
-): Offer {
-  const policy = redelivery === redeliveries['until-done'] ? 'until-done' : 'until-accepted';
-  return {
-    ...{ handler: name, pid, detachedContent: detached, features, accepts },
-    redelivery: redelivery === redeliveries.unsaid ? undefined : policy,
-    concurrency: concurrency > 0 ? concurrency : undefined,
-  };
-}
-
-function grantOf({ facts }: LiveWorker): HandlerGrant {
-  const { handler, slots, redelivery, timeout } = facts;
-  return { name: handler, slots, redelivery: redeliveries[redelivery], timeoutMs: timeout };
 }

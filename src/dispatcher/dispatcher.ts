@@ -22,13 +22,12 @@ import { Attachments } from './attachments.ts';
 import { Callers } from './callers.ts';
 import { ForeignWatch } from './foreign-watch.ts';
 import { Holders } from './holders.ts';
-import type { Job } from './job.ts';
 import { Lane } from './lane.ts';
 import { settleLeftovers } from './leftovers.ts';
 import type { LiveWorker } from './live-worker.ts';
 import { MemoryRoom } from './memory-room.ts';
-import type { Happening } from './outcomes.ts';
 import { Registry } from './registry.ts';
+import { Retirement } from './retirement.ts';
 import { Returns } from './returns.ts';
 import { Settler } from './settler.ts';
 
@@ -60,8 +59,6 @@ export interface DispatcherDeps {
 /** Milliseconds. */
 const sweepInterval = 250;
 const watchInterval = 1_000;
-/** How long the socket of a worker that ended is read on: it may have answered and exited at once. */
-const drainPatience = 1_000;
 /** How long what is in hand is waited for at a stop. */
 const finishPatience = 5_000;
 
@@ -80,8 +77,7 @@ class Dispatcher implements Part {
   readonly #lanes = new Map<string, Lane>();
   readonly #callers: Callers;
   readonly #attachments: Attachments;
-  /** Workers that left and whose last words are being read. */
-  readonly #retiring = new Set<Promise<void>>();
+  readonly #retirement: Retirement;
   readonly #timers: Timer[] = [];
   #quiet = false;
 
@@ -123,11 +119,15 @@ class Dispatcher implements Part {
         configDirectory: deps.configDirectory,
         maxContentSize: deps.responseLimit,
       },
-      onGone: (worker) => this.#track(this.#retire(worker, true)),
+      onGone: (worker) => this.#retirement.retire(worker, true),
     });
     this.#watch = new ForeignWatch({
       now: () => deps.clock.monotonic(),
       onEnd: (worker) => this.#onForeignEnd(worker),
+    });
+    this.#retirement = new Retirement({
+      ...{ log: deps.log, registry: this.#registry, watch: this.#watch },
+      laneOf: (directive) => this.#lane(directive),
     });
     this.#listenToSignals();
   }
@@ -157,7 +157,7 @@ class Dispatcher implements Part {
       quiet: () => false,
       finish: () => this.#inHand() > 0,
       // What workers say last is taken before the broker is left.
-      workers: () => this.#callers.anyRegistered || this.#retiring.size > 0,
+      workers: () => this.#callers.anyRegistered || this.#retirement.size > 0,
       goodbye: () => false,
     }[stage];
     while (busy() && !abort.aborted) await pause(10, { abort });
@@ -167,7 +167,7 @@ class Dispatcher implements Part {
     for (const timer of this.#timers.splice(0)) timer.cancel();
     this.#returns.close();
     await this.#attachments.close('the daemon stops');
-    await Promise.all(this.#retiring);
+    await this.#retirement.over();
     for (const worker of [...this.#registry.all()]) this.#registry.close(worker);
     this.#callers.close();
     // Committed as offered when it arrived, and never handed over: no worker knows of it.
@@ -191,9 +191,10 @@ class Dispatcher implements Part {
       this.#tellWorkers(asked ? 'received-disconnect' : 'unexpected-disconnect'),
     );
     signals.on('process-prepare', this.name, ({ file }) => this.#prepare(file));
-    signals.on('process-die', this.name, (death) => {
+    signals.on('process-die', this.name, ({ file, asked }) => {
+      const caller = this.#callers.end(file);
       // Not waited for: another worker's end must not stand in line behind this one's last words.
-      this.#track(this.#onProcessDie(death));
+      if (caller) this.#retirement.retireCaller(caller, asked);
     });
   }
 
@@ -208,16 +209,6 @@ class Dispatcher implements Part {
     }
   }
 
-  async #onProcessDie({ file, asked }: SignalMap['process-die']): Promise<void> {
-    const caller = this.#callers.end(file);
-    if (!caller) return;
-    const workers = [...caller.workers.values()];
-    for (const worker of workers) this.#registry.leave(worker, asked ? 'stopped' : 'it ended', false);
-    await caller.socket?.drained(drainPatience);
-    await Promise.all(workers.map((worker) => this.#settleHands(worker, asked)));
-    caller.socket?.close();
-  }
-
   #onJoin(worker: LiveWorker): void {
     if (worker.caller.shared) this.#watch.add(worker);
     this.#lane(worker.handler).attach(worker);
@@ -226,33 +217,12 @@ class Dispatcher implements Part {
   #onLeave(worker: LiveWorker, ended: boolean): void {
     this.#lane(worker.handler).detach();
     // The end of a spawned worker is told by process-die, and what it has in hand is settled there.
-    if (ended) this.#track(this.#retire(worker));
+    if (ended) this.#retirement.retire(worker, false);
   }
 
   #onForeignEnd(worker: LiveWorker): void {
     if (worker.live) this.#registry.leave(worker, 'it ended', true);
-    else this.#track(this.#retire(worker));
-  }
-
-  /** `asked`: it left of its own accord, or was told to. */
-  async #retire(worker: LiveWorker, asked = false): Promise<void> {
-    this.#watch.remove(worker);
-    const { workers, socket } = worker.caller;
-    await socket?.drained(0);
-    await this.#settleHands(worker, asked);
-    if (workers.get(worker.handler) === worker) workers.delete(worker.handler);
-  }
-
-  /** Decides on everything a worker that ended had in hand, after its last responses are on disk. */
-  async #settleHands(worker: LiveWorker, asked: boolean): Promise<void> {
-    await Promise.all(worker.returning);
-    const lane = this.#lane(worker.handler);
-    const jobs = [...worker.hands.values()];
-    const alone = jobs.filter((job) => !job.doc.cancel && !isUntouched(job, worker)).length === 1;
-    const happening: Happening = asked ? { kind: 'stopped' } : { kind: 'worker-died', alone };
-    const notBegun: Happening = { kind: 'not-sent', reason: 'the worker ended before' };
-    for (const job of jobs) lane.settle(job, isUntouched(job, worker) ? notBegun : happening);
-    this.#registry.close(worker);
+    else this.#retirement.retire(worker, false);
   }
 
   #onCancel({ directive, messageId }: SignalMap['message-cancel']): void {
@@ -300,15 +270,6 @@ class Dispatcher implements Part {
     this.#registry.complain();
   }
 
-  #track(work: Promise<void>): void {
-    const tracked = work
-      .catch((error: unknown) =>
-        this.#deps.log.error({ error: reasonOf(error) }, 'the end of a worker was not settled'),
-      )
-      .finally(() => this.#retiring.delete(tracked));
-    this.#retiring.add(tracked);
-  }
-
   #inHand(): number {
     let count = 0;
     // Who answers nothing is not waited for.
@@ -320,10 +281,4 @@ class Dispatcher implements Part {
     for (const worker of this.#registry.all()) if (worker.hands.has(sequence)) return true;
     return false;
   }
-}
-
-/** Whether it is certain that the worker has not begun a job: it was not handed over, or not accepted by one that says so. */
-function isUntouched({ phase, doc }: Job, { accepts, facts }: LiveWorker): boolean {
-  if (phase === 'offering') return true;
-  return accepts && facts.redelivery === 'until-accepted' && phase === 'in-hand' && doc.state === 'offered';
 }

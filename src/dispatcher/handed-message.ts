@@ -41,3 +41,10 @@ export function loadMessage(
   if (large) return { ...message, content: nothing };
   return readFile(file).then((fetched) => ({ ...message, content: fetched }));
 }
+
+/** Bytes of its content and, at most, of its metadata. */
+export function sizeOf({ content, metadata }: HandedMessage): number {
+  let bytes = content.length;
+  for (const name in metadata) bytes += 3 * (name.length + (metadata[name]?.length ?? 0));
+  return bytes;
+}

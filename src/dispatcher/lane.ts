@@ -8,8 +8,8 @@ import type { Clock } from '../base/clock.ts';
 import { reasonOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Counters } from '../counters.ts';
-import type { Datastore, WorkingMessage } from '../datastore.ts';
-import type { Journal, Receipt, RequestRow } from '../journal/journal.ts';
+import type { WorkingMessage } from '../datastore.ts';
+import type { Journal, Receipt } from '../journal/journal.ts';
 import type { HandOver } from '../rpc/worker-connection.ts';
 import type { Signals } from '../signals.ts';
 import { type HandedMessage, loadMessage } from './handed-message.ts';
@@ -22,7 +22,6 @@ import type { Settler } from './settler.ts';
 export interface LaneDeps {
   readonly journal: Journal;
   readonly signals: Signals;
-  readonly datastore: Datastore;
   readonly counters: Counters;
   readonly clock: Clock;
   readonly log: Logger;
@@ -142,34 +141,6 @@ export class Lane {
     return this.#end(job, happening);
   }
 
-  /** A worker that outlived the daemon's last run has this message still, and goes on with it. */
-  adopt(row: RequestRow, worker: LiveWorker): void {
-    const { journal, datastore, clock } = this.#deps;
-    const { sequence, messageId, directive, cancel, size } = row;
-    journal.inbox.offer(sequence, worker.facts.redelivery);
-    const doc = datastore.messages.add({
-      ...{ sequence, messageId, directive, cancel, size },
-      ...{ state: 'offered', slot: false },
-    });
-    // It has outlived what made a suspect of it.
-    const job = createJob(doc, { ...row, suspect: false });
-    job.attempt = row.attempt;
-    worker.offer(job);
-    worker.accept(job, clock.monotonic());
-  }
-
-  /** Tells that its worker accepted a job; once for each hand-over. */
-  announce(job: Job, { facts }: LiveWorker): void {
-    if (job.announced) return;
-    job.announced = true;
-    const { signals, counters, log } = this.#deps;
-    const { attempt } = job;
-    const { sequence, directive, messageId } = job.doc;
-    log.debug({ message_id: messageId, directive, pid: facts.pid, attempt }, 'accepted by its worker');
-    counters.count('messages_dispatched');
-    signals.nudge('data-dispatch', { sequence, directive, messageId, pid: facts.pid, attempt });
-  }
-
   #end(job: Job, happening: Happening): Receipt | undefined {
     const { settler } = this.#deps;
     const { worker } = job;
@@ -278,7 +249,7 @@ export class Lane {
 
   #onOutcome(job: Job, worker: LiveWorker, outcome: HandOver): void {
     if (worker.closed) return;
-    if (outcome.kind === 'accepted') this.announce(job, worker);
+    if (outcome.kind === 'accepted') this.#deps.settler.announce(job, worker);
     // Answered, or given up, before the call came back.
     if (job.phase !== 'calling' || job.worker !== worker) return;
     const { clock, log } = this.#deps;

@@ -12,13 +12,13 @@ import { defaultWorkerConfig } from '../config/worker-config.ts';
 import type { Counters } from '../counters.ts';
 import type { Datastore, Worker } from '../datastore.ts';
 import type { Redelivery } from '../journal/journal.ts';
-import { directivePattern } from '../messages.ts';
 import { newSocketPath } from '../rpc/address.ts';
 import type { Protocol, RegistrationRequest } from '../rpc/protocol.ts';
 import type { Signals } from '../signals.ts';
 import type { Caller } from './caller.ts';
 import type { Holders } from './holders.ts';
 import { LiveWorker } from './live-worker.ts';
+import { checkMayRegister, taken } from './rules.ts';
 import { UnaryLink } from './unary-link.ts';
 import type { WorkerLink } from './worker-link.ts';
 
@@ -54,11 +54,6 @@ export interface Offer extends RegistrationRequest {
 const probe = 200;
 /** Milliseconds a registered worker may be unreachable before it is said. */
 const patience = 60_000;
-/** Handlers one spawned worker, or all workers started by hand together, may register. */
-const mostHandlers = 64;
-/** Bytes of all features of one handler: they are part of the connection status, which servers take only when it is small. */
-const mostFeatures = 16 * 1024;
-
 export class Registry {
   readonly #deps: RegistryDeps;
   readonly #live = new Map<string, LiveWorker>();
@@ -136,8 +131,9 @@ export class Registry {
     isItself: (worker: LiveWorker) => boolean,
   ): Promise<LiveWorker | undefined> {
     const { handler } = request;
-    this.#checkMay(caller, handler);
-    checkFeatures(request);
+    const { holders, datastore } = this.#deps;
+    const isHeld = (name: string): boolean => this.#live.has(name);
+    checkMayRegister({ processes: datastore.processes, holders, isHeld }, caller, request);
     for (let holder = this.#live.get(handler); holder; holder = this.#live.get(handler)) {
       if (isItself(holder)) return holder;
       // A newer incarnation of the same file: the old one has ended, or is about to.
@@ -236,29 +232,6 @@ export class Registry {
     };
   }
 
-  #checkMay(caller: Caller, handler: string): void {
-    if (!directivePattern.test(handler)) {
-      const sentence = `The handler ${JSON.stringify(handler.slice(0, 140))} is no name: use letters, digits, dot, underscore and hyphen, at most 128.`;
-      throw new YggError('YGG_HANDLER_INVALID', sentence);
-    }
-    if (caller.ended) throw new YggError('YGG_CLOSED', `${caller.title} has ended.`);
-    const { processes } = this.#deps.datastore;
-    const listed = processes.get(caller.file)?.config.handlers ?? [];
-    if (listed.length > 0 && !listed.includes(handler)) {
-      const sentence = `The handler ${handler} is not one that the configuration of ${caller.file} lists (${listed.join(', ')}).`;
-      throw new YggError('YGG_HANDLER_INVALID', sentence);
-    }
-    const others = processes.all().filter(({ file, state }) => file !== caller.file && state !== 'refused');
-    const claimant = others.find(({ config }) => config.handlers.includes(handler));
-    if (claimant && !listed.includes(handler)) throw taken(claimant.file);
-    const keeper = others.find(({ file }) => file === this.#deps.holders.get(handler));
-    if (keeper && !this.#live.has(handler) && isComing(keeper.state)) throw taken(keeper.file);
-    if (caller.workers.size >= mostHandlers && !caller.workers.has(handler)) {
-      const sentence = `${caller.title} registered ${mostHandlers} handlers already, and ${handler} is one more.`;
-      throw new YggError('YGG_HANDLER_INVALID', sentence);
-    }
-  }
-
   #lives({ link, caller, facts }: LiveWorker): Promise<boolean> {
     return link.lives(probe, caller.ended ? 0 : facts.pid);
   }
@@ -290,21 +263,4 @@ export class Registry {
 /** Whether it is the same process that asks once more. */
 function isSame(worker: LiveWorker, caller: Caller, { pid }: RegistrationRequest): boolean {
   return worker.caller === caller && (!caller.shared || worker.facts.pid === pid);
-}
-
-function checkFeatures({ handler, features }: RegistrationRequest): void {
-  let bytes = 0;
-  for (const [name, value] of Object.entries(features))
-    bytes += Buffer.byteLength(name) + Buffer.byteLength(value);
-  if (bytes <= mostFeatures) return;
-  const sentence = `The features of ${handler} have ${bytes} bytes and may have ${mostFeatures}.`;
-  throw new YggError('YGG_MESSAGE_TOO_LARGE', sentence);
-}
-
-function isComing(state: string): boolean {
-  return state === 'starting' || state === 'waiting' || state === 'stopping';
-}
-
-function taken(by: string): YggError {
-  return new YggError('YGG_HANDLER_TAKEN', `handler taken by ${by}`);
 }

@@ -1,21 +1,47 @@
 /**
  * What becomes of the deliveries and answers that an attached process names in its hello and nobody here has on the
  * books: the daemon was restarted, or decided on them while the stream was broken.
- *
- * Reads the journal and changes nothing.
  */
 import { setImmediate as turn } from 'node:timers/promises';
+import type { Clock } from '../base/clock.ts';
+import type { Datastore } from '../datastore.ts';
 import type { Journal, RequestRow } from '../journal/journal.ts';
+import { createJob } from './job.ts';
+import type { LiveWorker } from './live-worker.ts';
 
 /** Rows of the outbox read in one turn of the event loop. */
 const page = 256;
 
-/** Messages of a handler that wait to be handed over again and that its process still has. */
-export function adoptable(
-  { inbox }: Journal,
-  handler: string,
+export interface AdoptionDeps {
+  readonly journal: Journal;
+  readonly datastore: Pick<Datastore, 'messages'>;
+  readonly clock: Pick<Clock, 'monotonic'>;
+}
+
+/** Messages of the worker that wait to be handed over again, and that its process still has, stay with it. */
+export function adopt(
+  { journal, datastore, clock }: AdoptionDeps,
+  worker: LiveWorker,
   inWork: readonly number[],
-): readonly RequestRow[] {
+): void {
+  const { handler, facts } = worker;
+  for (const row of adoptable(journal, handler, inWork)) {
+    const { sequence, messageId, directive, cancel, size } = row;
+    journal.inbox.offer(sequence, facts.redelivery);
+    const doc = datastore.messages.add({
+      ...{ sequence, messageId, directive, cancel, size },
+      ...{ state: 'offered', slot: false },
+    });
+    // It has outlived what made a suspect of it.
+    const job = createJob(doc, { ...row, suspect: false });
+    job.attempt = row.attempt;
+    worker.offer(job);
+    worker.accept(job, clock.monotonic());
+  }
+}
+
+/** Messages of a handler that wait to be handed over again and that its process still has. */
+function adoptable({ inbox }: Journal, handler: string, inWork: readonly number[]): readonly RequestRow[] {
   const rows = inWork.map((number) => inbox.row(number));
   return rows
     .filter((row) => row !== undefined)

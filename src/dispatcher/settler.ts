@@ -1,5 +1,5 @@
 /**
- * Takes jobs out of the working set: journal first, then the store, then the signal.
+ * Says that jobs were accepted, and takes them out of the working set: journal first, then the store, then the signal.
  *
  * Every end of a request that the Dispatcher knows goes through here, so that a slot is freed exactly once.
  */
@@ -9,6 +9,7 @@ import type { Datastore, WorkingMessage } from '../datastore.ts';
 import type { Journal, Receipt, Redelivery } from '../journal/journal.ts';
 import type { Settlement, Signals } from '../signals.ts';
 import type { Job } from './job.ts';
+import type { LiveWorker } from './live-worker.ts';
 import { type Charges, type Happening, judge, type Verdict } from './outcomes.ts';
 
 export interface SettlerDeps {
@@ -26,6 +27,18 @@ export class Settler {
 
   constructor(deps: SettlerDeps) {
     this.#deps = deps;
+  }
+
+  /** Tells that a worker accepted a job; once for each hand-over. */
+  announce(job: Job, { facts }: LiveWorker): void {
+    if (job.announced) return;
+    job.announced = true;
+    const { signals, counters, log } = this.#deps;
+    const { attempt } = job;
+    const { sequence, directive, messageId } = job.doc;
+    log.debug({ message_id: messageId, directive, pid: facts.pid, attempt }, 'accepted by its worker');
+    counters.count('messages_dispatched');
+    signals.nudge('data-dispatch', { sequence, directive, messageId, pid: facts.pid, attempt });
   }
 
   /** The verdict over a job, by what its row says it was charged with so far. */

@@ -73,6 +73,11 @@ export class UnaryLink implements WorkerLink {
     this.#candidate = this.#open(path);
   }
 
+  /** Its responses come by calls, and are counted there. */
+  settled(): Promise<void> {
+    return Promise.resolve();
+  }
+
   close(): void {
     hangUp(this.#connection);
     if (this.#candidate) hangUp(this.#candidate);

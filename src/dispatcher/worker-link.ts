@@ -36,6 +36,8 @@ export interface WorkerLink {
   notify(event: BrokerEvent): Promise<'heard' | 'unknown' | 'failed'>;
   /** Whether the worker, or the process with this id that is watched for it, shows within `ms` that it lives. */
   lives(ms: number, pid: number): Promise<boolean>;
+  /** Everything it has said is on disk. */
+  settled(): Promise<void>;
   /** The worker is gone and everything it had in hand decided on. */
   close(): void;
 }

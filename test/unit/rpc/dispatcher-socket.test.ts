@@ -20,6 +20,7 @@ async function open(silence: number): Promise<DispatcherSocket> {
     calls: {
       register: () => Promise.resolve('/socket'),
       send: (_response, answer) => answer(undefined),
+      attach: () => {},
       settings: () => {
         throw new Error('not asked for');
       },
