@@ -109,7 +109,13 @@ async function measure({ messages, runs }: Settings): Promise<Figure[]> {
       unit: 'MiB',
       atMost: 150,
     },
-    { name: 'lost', value: sum([...all, ...latencies].map(({ lost }) => lost)), unit: '', atMost: 0 },
+    {
+      name: 'lost, echo',
+      value: sum([...daemon, ...latencies].map(({ lost }) => lost)),
+      unit: '',
+      atMost: 0,
+    },
+    { name: 'lost, worker that dials anew', value: sum(goLike.map(({ lost }) => lost)), unit: '', atMost: 0 },
     { name: 'doubled', value: sum(all.map(({ doubled }) => doubled)), unit: '', atMost: 0 },
   ];
 }
