@@ -7,6 +7,7 @@ import { JournalInbox } from './inbox.ts';
 import type { DeadLetter, Journal, JournalLimits, Receipt } from './journal.ts';
 import { KnownIds } from './known-ids.ts';
 import { Ledger, type Trouble } from './ledger.ts';
+import { MessageHistory } from './message-history.ts';
 import { openTables } from './open-tables.ts';
 import { JournalOutbox } from './outbox.ts';
 import { receiptOf } from './outcome.ts';
@@ -135,6 +136,7 @@ export function createJournal(deps: CreateJournalDeps): OpenedJournal {
       has: (messageId) => ids.get('command', messageId) !== undefined,
     },
     dead: {
+      onDead: (listener) => deadLetters.onDead(listener),
       list: (before, limit) => deadLetters.list(before, limit),
       get: (sequence) => deadLetters.get(sequence),
       body: (sequence) => deadLetters.body(sequence),
@@ -150,6 +152,7 @@ export function createJournal(deps: CreateJournalDeps): OpenedJournal {
         return deadLetters.count;
       },
     },
+    messages: new MessageHistory(tables),
     contentDirectory,
     cleanStart,
     get trouble() {

@@ -44,6 +44,7 @@ export type Death = Omit<StoredDead, 'report'>;
 
 export class DeadLetterOffice {
   readonly #deps: DeadLettersDeps;
+  readonly #listeners = new Set<(letter: DeadLetter) => void>();
 
   constructor(deps: DeadLettersDeps) {
     this.#deps = deps;
@@ -63,11 +64,19 @@ export class DeadLetterOffice {
     const { tables, tallies } = this.#deps;
     const { row } = death.was;
     const report = this.#isReported(death) ? this.#report(death, place) : 'none';
-    tables.dead.put(row.sequence, { ...death, report });
+    const dead: StoredDead = { ...death, report };
+    tables.dead.put(row.sequence, dead);
+    this.#tell(row.sequence, dead);
     tallies.add('dead', { messages: 1, bytes: row.weight });
     if (report !== 'unreported') return;
     tables.unreported.put(row.sequence, true);
     tallies.add('unreported', { messages: 1 });
+  }
+
+  /** Calls back when a letter is on disk; returns the function that stops it. */
+  onDead(listener: (letter: DeadLetter) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   stored(sequence: number): StoredDead | undefined {
@@ -137,6 +146,14 @@ export class DeadLetterOffice {
   dropAged(): boolean {
     const due = this.#deps.now() - this.#deps.limits.dead.age;
     return this.#dropOldest(step, ({ diedAt }) => diedAt < due) === step;
+  }
+
+  #tell(sequence: number, dead: StoredDead): void {
+    if (this.#listeners.size === 0) return;
+    const letter = letterOf(sequence, dead);
+    this.#deps.ledger.afterCommit(() => {
+      for (const listener of this.#listeners) listener(letter);
+    });
   }
 
   #dropOldest(limit: number, isDue: (dead: StoredDead) => boolean): number {

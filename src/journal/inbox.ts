@@ -25,7 +25,7 @@ import type { Tables } from './open-tables.ts';
 import { receiptOf } from './outcome.ts';
 import { requestHash } from './request-hash.ts';
 import { RequestRows } from './request-rows.ts';
-import { accepted, arrived, calledOff, fetched, givenBack, offered, restored } from './request-states.ts';
+import { accepted, arrived, calledOff, fetched, finished, givenBack, offered, restored } from './request-states.ts';
 import type { StoredDead, StoredRequest } from './stored.ts';
 import { bodyOf } from './tables.ts';
 import { gaugeOf, isFull, shareOf, type Tallies } from './tallies.ts';
@@ -119,7 +119,7 @@ export class JournalInbox implements Inbox {
     this.#rows.move(row, undefined);
     tables.bodies.remove(sequence);
     if (row.contentFile !== '') this.#releaseFile(row.contentFile);
-    ids.finish('request', row.messageId, sequence, now);
+    ids.finish('request', row.messageId, sequence, now, finished(row));
   }
 
   bury(sequence: number, reason: DeadReason, message: string): Receipt {

@@ -12,6 +12,8 @@
  * is kept and tried again, in order, until it does; their receipt waits for that.
  */
 
+import type { Messages } from './message-record.ts';
+
 export type Redelivery = 'until-accepted' | 'until-done';
 
 export interface Receipt {
@@ -255,6 +257,8 @@ export interface DeadLetters {
   /** Back into the inbox or outbox as if new; its id runs again. */
   retry(sequence: number): Receipt | undefined;
   drop(sequence: number): Receipt | undefined;
+  /** Calls back when a message has become a dead letter; returns the function that stops it. */
+  onDead(listener: (letter: DeadLetter) => void): () => void;
   readonly count: number;
 }
 
@@ -263,6 +267,8 @@ export interface Journal {
   readonly outbox: Outbox;
   readonly done: DoneIds;
   readonly dead: DeadLetters;
+  /** All of them, and what is done, for those who look. */
+  readonly messages: Messages;
   /** Where fetched content is kept; files nobody refers to are removed at the start. */
   readonly contentDirectory: string;
   /** Why the journal takes no adds at the moment, or `undefined` when it does. */

@@ -7,7 +7,7 @@
 import { createHash } from 'node:crypto';
 import type { JournalLimits } from './journal.ts';
 import { lastSequence, type Tables } from './open-tables.ts';
-import type { StoredDone, StoredId } from './stored.ts';
+import type { FinishedRequest, StoredDone, StoredId } from './stored.ts';
 import type { Tallies } from './tallies.ts';
 
 /** How many ids are forgotten in one transaction at most. */
@@ -49,8 +49,8 @@ export class KnownIds {
   }
 
   /** The id of this sequence is done with; it is remembered until it is among the oldest. */
-  finish(kind: IdKind, messageId: string, sequence: number, at: number): void {
-    this.#done.put(sequence, { id: keyOf(kind, messageId), at });
+  finish(kind: IdKind, messageId: string, sequence: number, at: number, was?: FinishedRequest): void {
+    this.#done.put(sequence, { id: keyOf(kind, messageId), at, was });
     this.#tallies.add('done', { messages: 1 });
   }
 
@@ -85,6 +85,11 @@ export class KnownIds {
   #forget(key: string, sequence: number): void {
     if (this.#ids.get(key)?.sequence === sequence) this.#ids.remove(key);
   }
+}
+
+/** The message id in a key; empty for one so long that only its hash is kept. */
+export function messageIdOf(key: string): string {
+  return key[1] === '/' ? key.slice(2) : '';
 }
 
 function keyOf(kind: IdKind, messageId: string): string {

@@ -115,6 +115,11 @@ export class Fields {
     return text;
   }
 
+  /** Whether there is nothing more: what was added to a record later is not in those written before. */
+  get ended(): boolean {
+    return this.#next >= this.#fields.length;
+  }
+
   /** An object of texts, or `null`. */
   texts(): Readonly<Record<string, string>> | null {
     const field = this.#take();

@@ -5,7 +5,7 @@
  * epoch.
  */
 import type { NewRequest, Redelivery, RequestCharge } from './journal.ts';
-import type { StoredRequest } from './stored.ts';
+import type { FinishedRequest, StoredRequest } from './stored.ts';
 
 export interface Arrival {
   readonly sequence: number;
@@ -91,6 +91,20 @@ export function givenBack(row: StoredRequest, at: number, charge: RequestCharge)
     workerErrors: row.workerErrors + (charge.workerErrors ?? 0),
     internalErrors: row.internalErrors + (charge.internalErrors ?? 0),
     suspect: charge.suspect ?? row.suspect,
+  };
+}
+
+/** What is remembered of it when it is done. */
+export function finished(row: StoredRequest): FinishedRequest {
+  return {
+    directive: row.directive,
+    size: row.size,
+    queuedAt: row.receivedAt,
+    startedAt: row.startedAt,
+    attempts: row.attempt,
+    cancel: row.cancel,
+    origin: row.origin,
+    redelivery: row.redelivery,
   };
 }
 

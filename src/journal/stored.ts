@@ -2,6 +2,7 @@
  * What the journal's tables hold, in memory; how it lies on disk says tables.ts.
  */
 import type { DeadReason, RequestRow, ResponseRow } from './journal.ts';
+import type { MessageRecord } from './message-record.ts';
 
 /** A request as it is kept: the row everybody sees, and what only the journal needs. */
 export interface StoredRequest extends RequestRow {
@@ -43,7 +44,15 @@ export interface StoredDone {
   readonly id: string;
   /** Milliseconds since the epoch. */
   readonly at: number;
+  /** What is remembered of a finished request; not set for what was never finished, and for commands. */
+  readonly was?: FinishedRequest | undefined;
 }
+
+/** As {@link MessageRecord} has it. */
+export type FinishedRequest = Pick<
+  MessageRecord,
+  'directive' | 'size' | 'queuedAt' | 'startedAt' | 'attempts' | 'cancel' | 'origin' | 'redelivery'
+>;
 
 /** How many, and of what weight. */
 export interface Tally {

@@ -12,11 +12,11 @@
  *   files      name -> sequence       fetched content
  *   tallies    what is in there, so that nothing has to be counted at a start
  */
-import type { DeadReason, Redelivery, RequestRow, RequestState, ResponseRow } from './journal.ts';
 import { damagedTable, metaTable } from './ledger-own-tables.ts';
 import type { TableFormat } from './ledger-table.ts';
 import { type Fields, sealContent, sealFields, unsealContent, unsealFields } from './record.ts';
 import type {
+  FinishedRequest,
   StoredBody,
   StoredDead,
   StoredDone,
@@ -25,39 +25,7 @@ import type {
   StoredResponse,
   Tally,
 } from './stored.ts';
-
-const states: Readonly<Record<RequestState, true>> = {
-  received: true,
-  fetched: true,
-  offered: true,
-  'in-hand': true,
-};
-const redeliveries: Readonly<Record<Redelivery, true>> = { 'until-accepted': true, 'until-done': true };
-const origins: Readonly<Record<RequestRow['origin'], true>> = { broker: true, local: true };
-const responseKinds: Readonly<Record<ResponseRow['kind'], true>> = { response: true, report: true };
-const deadKinds: Readonly<Record<StoredDead['was']['kind'], true>> = { request: true, response: true };
-const reportStates: Readonly<Record<StoredDead['report'], true>> = {
-  none: true,
-  reported: true,
-  unreported: true,
-};
-const reasons: Readonly<Record<DeadReason, true>> = {
-  refused: true,
-  'worker-error': true,
-  'outcome-unknown': true,
-  'worker-died': true,
-  'daemon-died': true,
-  'timed-out': true,
-  failed: true,
-  'no-worker': true,
-  'inbox-full': true,
-  'content-failed': true,
-  'too-large': true,
-  cancelled: true,
-  internal: true,
-  'publish-refused': true,
-  'delivery-failed': true,
-};
+import { deadKinds, origins, reasons, redeliveries, reportStates, responseKinds, states } from './words.ts';
 
 function requestFields(row: StoredRequest): readonly unknown[] {
   return [
@@ -141,6 +109,32 @@ function readResponse(sequence: number, fields: Fields): StoredResponse {
   };
 }
 
+function finishedFields(was: FinishedRequest): readonly unknown[] {
+  return [
+    was.directive,
+    was.size,
+    was.queuedAt,
+    was.startedAt,
+    was.attempts,
+    Number(was.cancel),
+    was.origin,
+    was.redelivery,
+  ];
+}
+
+function readFinished(fields: Fields): FinishedRequest {
+  return {
+    directive: fields.text(),
+    size: fields.number(),
+    queuedAt: fields.number(),
+    startedAt: fields.number(),
+    attempts: fields.number(),
+    cancel: fields.flag(),
+    origin: fields.word(origins),
+    redelivery: fields.word(redeliveries),
+  };
+}
+
 function requestTable(name: string, keep: number): TableFormat<number, StoredRequest> {
   return {
     name,
@@ -202,10 +196,14 @@ export const idsTable: TableFormat<string, StoredId> = {
 
 export const doneTable: TableFormat<number, StoredDone> = {
   name: 'done',
-  encode: ({ id, at }) => sealFields([id, at]),
+  encode: ({ id, at, was }) => sealFields(was ? [id, at, ...finishedFields(was)] : [id, at]),
   decode(_sequence, record) {
     const fields = unsealFields(record);
-    return { id: fields.text(), at: fields.number() };
+    return {
+      id: fields.text(),
+      at: fields.number(),
+      was: fields.ended ? undefined : readFinished(fields),
+    };
   },
   keep: 0,
 };
