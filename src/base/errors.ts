@@ -27,6 +27,9 @@ export type ErrorCode =
   | 'YGG_PATH_TOO_LONG'
   | 'YGG_ALREADY_RUNNING'
   | 'YGG_NOT_RUNNING'
+  | 'YGG_NOT_ALLOWED'
+  | 'YGG_NOT_FOUND'
+  | 'YGG_BUSY'
   | 'YGG_DEADLINE'
   | 'YGG_CLOSED'
   | 'YGG_LINK'
@@ -109,6 +112,27 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorFacts>> = {
   YGG_NOT_RUNNING: {
     sentence: 'No daemon was found where it was looked for.',
     grpc: 14,
+    http: 503,
+    exit: 75,
+    retry: true,
+  },
+  YGG_NOT_ALLOWED: {
+    sentence: 'The daemon, or a directory of it, belongs to another user.',
+    grpc: 7,
+    http: 403,
+    exit: 1,
+    retry: false,
+  },
+  YGG_NOT_FOUND: {
+    sentence: 'There is no such message, dead letter or journal.',
+    grpc: 5,
+    http: 404,
+    exit: 1,
+    retry: false,
+  },
+  YGG_BUSY: {
+    sentence: 'Too many calls of the kind are under way.',
+    grpc: 8,
     http: 503,
     exit: 75,
     retry: true,

@@ -38,22 +38,29 @@ export interface OpenJournalDeps {
   /** What an operator must see: backlog was set aside, the disk takes nothing. */
   readonly onAlarm: (sentence: string) => void;
   readonly runProbe: RunProbe;
+  /**
+   * Opened to look after it while no daemon runs: one that is not there, or cannot be used, is an error and is left
+   * as it is, and whether the last daemon ended cleanly stays as it was found.
+   */
+  readonly visitor?: boolean;
 }
 
 /** Milliseconds the probe may take; a journal too large to be read in that time is opened all the same. */
 const probeDeadline = 20_000;
 
-/** Throws `YGG_JOURNAL_IO` when not even a fresh journal can be opened. */
+/** Throws `YGG_JOURNAL_IO` when not even a fresh journal can be opened; for a visitor also `YGG_NOT_FOUND`. */
 export async function openJournal(deps: OpenJournalDeps): Promise<Journal> {
-  const { directory, log } = deps;
+  const { directory, log, visitor = false } = deps;
   const state = examine(directory);
+  if (visitor && state.fresh) throw new YggError('YGG_NOT_FOUND', `There is no journal in ${directory}.`);
   let unusable = state.unusable;
   if (!unusable && !state.clean && !(await isReadable(deps))) unusable = 'damaged';
+  if (visitor && unusable) throw notOpened(directory, `${whyAside[unusable]}.`);
   if (unusable) setAside(deps, unusable);
   try {
     return openPrepared(deps, state.clean);
   } catch (error) {
-    if (state.fresh || unusable) throw notOpened(directory, error);
+    if (visitor || state.fresh || unusable) throw notOpened(directory, error);
     log.error({ error: reasonOf(error) }, 'the journal could not be opened');
     setAside(deps, 'damaged');
     return openPrepared(deps, false);
@@ -61,7 +68,7 @@ export async function openJournal(deps: OpenJournalDeps): Promise<Journal> {
 }
 
 function openPrepared(deps: OpenJournalDeps, cleanStart: boolean): Journal {
-  const { directory, limits, reportFailures, clock, log, count, onAlarm } = deps;
+  const { directory, limits, reportFailures, clock, log, count, onAlarm, visitor = false } = deps;
   const { contentDirectory } = prepare(directory);
   const store = new LmdbStore({ directory, tables: tableNames, clock });
   try {
@@ -96,8 +103,8 @@ function openPrepared(deps: OpenJournalDeps, cleanStart: boolean): Journal {
         log.warn({ message_id: messageId, directive, reason }, 'a dead letter was dropped to make room');
       },
       onClosing(flushed) {
-        if (flushed) markClean(directory);
-        else log.error({}, 'the journal was closed with writes that the disk did not take');
+        if (flushed && (cleanStart || !visitor)) markClean(directory);
+        if (!flushed) log.error({}, 'the journal was closed with writes that the disk did not take');
       },
     });
     const strays = removeStrays(contentDirectory, isReferred);
@@ -124,13 +131,15 @@ async function isReadable({ directory, runProbe, log }: OpenJournalDeps): Promis
   return true;
 }
 
+const whyAside: Readonly<Record<Unusable, string>> = {
+  newer: 'The journal was written by a newer release',
+  older: 'The journal was written by a release too old to be read',
+  damaged: 'The journal is damaged',
+};
+
 function setAside({ directory, clock, log, onAlarm }: OpenJournalDeps, why: Unusable): void {
   const aside = moveAside(directory, why, clock.now());
-  const sentence = {
-    newer: 'The journal was written by a newer release',
-    older: 'The journal was written by a release too old to be read',
-    damaged: 'The journal is damaged',
-  }[why];
+  const sentence = whyAside[why];
   log.error({ directory: aside }, `${sentence}: it was set aside, and a new one begun`);
   onAlarm(
     `${sentence}. It was moved to ${aside}, and a new one was begun; what waited in it is not delivered.`,

@@ -265,3 +265,45 @@ test('the probe of a healthy journal reads all of it and says so', async () => {
   expect(await probe.ended()).toEqual({ code: 0, signal: null });
   expect(probe.output).toBe('');
 });
+
+describe('a visitor', () => {
+  const visitor = { visitor: true };
+
+  test('finds what is there, and leaves a crash to be found by the daemon', async () => {
+    const scope = testScope();
+    const directory = newDirectory(scope);
+    const daemon = await open(scope, directory);
+    const { sequence } = daemon.journal.inbox.refuse(request(), 'too-large', 'Too large.');
+    await daemon.journal.close();
+    rmSync(path.join(directory, 'clean'));
+
+    const { journal } = await open(scope, directory, visitor);
+    await journal.dead.retry(sequence)?.flushed;
+    await journal.close();
+    const next = await open(scope, directory);
+    expect(next.journal.cleanStart).toBe(false);
+    expect(next.journal.dead.count).toBe(0);
+    await next.journal.close();
+
+    await (await open(scope, directory, visitor)).journal.close();
+    expect((await open(scope, directory)).journal.cleanStart).toBe(true);
+  });
+
+  test('makes no journal', async () => {
+    const directory = newDirectory(testScope());
+    await expect(open(testScope(), directory, visitor)).rejects.toMatchObject({ code: 'YGG_NOT_FOUND' });
+    expect(existsSync(directory)).toBe(false);
+  });
+
+  test('moves no journal aside', async () => {
+    const scope = testScope();
+    const directory = newDirectory(scope);
+    await (await open(scope, directory)).journal.close();
+    writeFileSync(path.join(directory, 'version'), '999\n');
+    await expect(open(scope, directory, visitor)).rejects.toMatchObject({
+      code: 'YGG_JOURNAL_IO',
+      message: expect.stringContaining('written by a newer release'),
+    });
+    expect(asideOf(directory)).toEqual([]);
+  });
+});
