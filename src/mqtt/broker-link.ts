@@ -12,15 +12,17 @@ import { pause } from '../base/deadline.ts';
 import { codeOf, YggError } from '../base/errors.ts';
 import type { Connected, Connector, Incoming, OutTopic, Receiver } from './connector.ts';
 
-export type LinkState =
+type Link =
   /** No connection is wanted. */
   | { readonly kind: 'away' }
   | { readonly kind: 'connecting' }
-  /** `since` in milliseconds since the epoch. */
-  | { readonly kind: 'connected'; readonly since: number; readonly broker: string; readonly resumed: boolean }
+  | { readonly kind: 'connected'; readonly broker: string; readonly resumed: boolean }
   /** The last attempt failed, or the connection was lost; the next attempt comes at `until`. */
   | { readonly kind: 'waiting'; readonly until: number; readonly reason: string }
   | { readonly kind: 'leaving' };
+
+/** `since`: since when there is this connection, or none; milliseconds since the epoch. */
+export type LinkState = Link & { readonly since: number };
 
 export interface LinkUp extends Connected {
   /** The connection before this one was lost, or the process before this one ended without a goodbye. */
@@ -71,7 +73,8 @@ const refusedFloor = 10_000;
 export class BrokerLink {
   readonly #deps: BrokerLinkDeps;
   readonly #backoff: Backoff;
-  #state: LinkState = { kind: 'away' };
+  #state: Link = { kind: 'away' };
+  #since: number;
   #loop: { readonly cut: AbortController; readonly over: Promise<void> } | undefined;
   /** The connection is ended only to begin anew at once. */
   #renewing = false;
@@ -80,12 +83,13 @@ export class BrokerLink {
   constructor(deps: BrokerLinkDeps) {
     const { floor, cap, random, lostBefore } = deps;
     this.#deps = deps;
+    this.#since = deps.clock.now();
     this.#backoff = new Backoff({ floor, cap, random });
     this.#lost = lostBefore;
   }
 
   get state(): LinkState {
-    return this.#state;
+    return { ...this.#state, since: this.#since };
   }
 
   /** Wants a connection; does nothing when one is wanted already. */
@@ -156,11 +160,13 @@ export class BrokerLink {
     }
     const begun = clock.monotonic();
     const { broker, sessionPresent } = connected;
-    this.#state = { kind: 'connected', since: clock.now(), broker, resumed: sessionPresent };
+    this.#state = { kind: 'connected', broker, resumed: sessionPresent };
+    this.#since = clock.now();
     const afterLoss = this.#lost;
     this.#lost = false;
     events.onUp({ ...connected, afterLoss });
     const reason = await end;
+    this.#since = clock.now();
     if (clock.monotonic() - begun >= stableAfter) this.#backoff.reset();
     const asked = cut.aborted || this.#renewing;
     this.#lost = !asked;

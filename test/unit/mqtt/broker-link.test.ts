@@ -128,6 +128,26 @@ describe('BrokerLink', () => {
     expect(downs).toEqual([false, false, false]);
   });
 
+  test('says since when there is a connection, or none', async () => {
+    const { clock, link, turn, last } = create();
+    const begin = clock.now();
+    clock.wind(100);
+    link.join();
+    expect(link.state).toEqual({ kind: 'connecting', since: begin });
+    last().succeed();
+    await turn();
+    expect(link.state).toMatchObject({ kind: 'connected', since: begin + 100 });
+    clock.wind(5_000);
+    last().receiver.onClose(new Error('gone'));
+    await turn();
+    clock.wind(1_000);
+    await turn();
+    expect(link.state).toEqual({ kind: 'connecting', since: begin + 5_100 });
+    last().fail('YGG_BROKER_UNREACHABLE');
+    await turn();
+    expect(link.state).toMatchObject({ kind: 'waiting', since: begin + 5_100, reason: 'No.' });
+  });
+
   test('knows whether the connection before was lost', async () => {
     const { clock, connector, link, ups, turn, last } = create({ lostBefore: true });
     link.join();
