@@ -44,6 +44,7 @@ export type CounterName =
   | 'broker_protocol_errors'
   | 'dead_letters_dropped'
   | 'journal_records_damaged'
+  | 'events_dropped'
   | 'signal_faults';
 
 export const counterTable: Readonly<Record<CounterName, string>> = {
@@ -86,6 +87,7 @@ export const counterTable: Readonly<Record<CounterName, string>> = {
   broker_protocol_errors: 'connections closed because the broker broke the protocol',
   dead_letters_dropped: 'dead letters dropped because there were too many, or they were too old',
   journal_records_damaged: 'journal records set aside because their checksum was wrong',
+  events_dropped: 'events that those who watch did not read in time',
   signal_faults: 'signal handlers that threw',
 };
 

@@ -136,17 +136,8 @@ export function peekMessage(head: Uint8Array): { readonly messageId: string; rea
 
 /** Writes a data message. */
 export function encodeData(data: NewData): Buffer {
-  const { content } = data;
-  let { metadata } = data;
-  let body: Uint8Array;
-  if (content.length === 0) {
-    body = noValue;
-  } else if (!isUtf8(content)) {
-    body = Buffer.from(`"${asBuffer(content).toString('base64')}"`);
-    metadata = { ...metadata, 'content-encoding': 'base64' };
-  } else {
-    body = isJson(content) ? content : Buffer.from(JSON.stringify(asBuffer(content).toString()));
-  }
+  const { json: body, base64 } = contentAsJson(data.content);
+  const metadata = base64 ? { ...data.metadata, 'content-encoding': 'base64' } : data.metadata;
   const head = `${startEnvelope('data', data)},"directive":${JSON.stringify(data.directive)},"metadata":${JSON.stringify(metadata)},"content":`;
   const headLength = Buffer.byteLength(head);
   const message = Buffer.allocUnsafe(headLength + body.length + 1);
@@ -154,6 +145,16 @@ export function encodeData(data: NewData): Buffer {
   message.set(body, headLength);
   message[headLength + body.length] = 0x7d;
   return message;
+}
+
+/** Any bytes as the content of an envelope: JSON as it is, other text as a string, other bytes as base64, none as null. */
+export function contentAsJson(content: Uint8Array): { readonly json: Uint8Array; readonly base64: boolean } {
+  if (content.length === 0) return { json: noValue, base64: false };
+  if (!isUtf8(content)) {
+    return { json: Buffer.from(`"${asBuffer(content).toString('base64')}"`), base64: true };
+  }
+  const json = isJson(content) ? content : Buffer.from(JSON.stringify(asBuffer(content).toString()));
+  return { json, base64: false };
 }
 
 /** Writes what this host is and which handlers it has. */

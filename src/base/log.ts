@@ -14,6 +14,15 @@ export interface Logger {
   child(fields: LogFields): Logger;
 }
 
+/** A logger whose level can be changed while it runs; that holds at once, for every child too. */
+export interface LeveledLogger extends Logger {
+  level: LogLevel;
+}
+
+export function isLeveled(log: Logger): log is LeveledLogger {
+  return 'level' in log;
+}
+
 export type LogFields = Readonly<Record<string, unknown>>;
 
 export type LogLevel = 'error' | 'warn' | 'info' | 'debug' | 'trace';

@@ -6,7 +6,7 @@
  */
 import { reasonOf } from './errors.ts';
 import { type LineStream, LineWriter } from './line-writer.ts';
-import type { LogFields, Logger, LogLevel } from './log.ts';
+import type { LeveledLogger, LogFields, Logger, LogLevel } from './log.ts';
 import { cut } from './printable.ts';
 import { journalFormatter, type LogFormatter, textFormatter } from './text-log.ts';
 
@@ -26,9 +26,7 @@ export interface LoggerOptions {
 }
 
 /** The logger a program begins with; its children share level and stream. */
-export interface RootLogger extends Logger {
-  /** Changing it holds at once, for every child too. */
-  level: LogLevel;
+export interface RootLogger extends LeveledLogger {
   /** Resolves when every line is out, or after `ms`. */
   flush(ms: number): Promise<void>;
   /** Leaves the stream. */

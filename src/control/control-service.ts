@@ -1,0 +1,108 @@
+/**
+ * The control service: the part that lets an operator look into the daemon and tell it things.
+ *
+ * Owns `control.sock` and knows since when the disk has trouble. Signals out: `inbox-add`, and `data-return` for a
+ * response that is tried again. Everything it serves is loaded when it runs, after all other parts do, so that it
+ * delays none of them. A daemon whose socket cannot be opened goes on without it.
+ */
+import path from 'node:path';
+import type { Clock } from '../base/clock.ts';
+import { reasonOf } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import type { DaemonStatus, DiskStatus, Reloaded } from '../control-api.ts';
+import type { Counters } from '../counters.ts';
+import type { Datastore } from '../datastore.ts';
+import type { Journal } from '../journal/journal.ts';
+import type { DrainStage, Part } from '../lifecycle.ts';
+import type { LinkState } from '../mqtt/broker-link.ts';
+import type { Signals } from '../signals.ts';
+import type { Alarms } from './alarms.ts';
+
+export interface ControlServiceDeps {
+  readonly runtimeDirectory: string;
+  readonly signals: Signals;
+  readonly datastore: Datastore;
+  readonly journal: Journal;
+  readonly counters: Counters;
+  readonly clock: Clock;
+  /** Its level is what SetLogLevel changes, if it can be changed. */
+  readonly log: Logger;
+  /** A new UUID. */
+  readonly newId: () => string;
+  readonly identity: Pick<DaemonStatus, 'version' | 'clientId' | 'pid'>;
+  /** `undefined` for a daemon without a broker. */
+  readonly link: () => LinkState | undefined;
+  readonly alarms: Pick<Alarms, 'all'>;
+  readonly reload: () => Promise<Reloaded>;
+  /** Bytes a content may have. */
+  readonly maxMessageSize: number;
+}
+
+/** What is open while it runs. */
+interface ControlSocket {
+  close(): void;
+}
+
+export function createControlService(deps: ControlServiceDeps): Part {
+  return new ControlService(deps);
+}
+
+class ControlService implements Part {
+  readonly name = 'control';
+  readonly #deps: ControlServiceDeps;
+  readonly #startedAt: number;
+  #disk: DiskStatus;
+  #stopListening: (() => void) | undefined;
+  #socket: ControlSocket | undefined;
+  #closing = false;
+
+  constructor(deps: ControlServiceDeps) {
+    const { clock, journal } = deps;
+    this.#deps = deps;
+    this.#startedAt = clock.now();
+    this.#disk = { trouble: journal.trouble ?? '', since: journal.trouble ? this.#startedAt : 0 };
+  }
+
+  init(): void {
+    const { journal, clock } = this.#deps;
+    this.#stopListening = journal.onTrouble((trouble) => {
+      this.#disk = { trouble: trouble ?? '', since: trouble ? clock.now() : 0 };
+    });
+  }
+
+  async run(): Promise<void> {
+    const { runtimeDirectory, maxMessageSize, log } = this.#deps;
+    try {
+      const [{ createControl }, { openControlSocket }] = await Promise.all([
+        import('./create-control.ts'),
+        import('../rpc/control-socket.ts'),
+      ]);
+      const control = createControl({
+        ...this.#deps,
+        identity: { ...this.#deps.identity, startedAt: this.#startedAt },
+        disk: () => this.#disk,
+        isClosing: () => this.#closing,
+      });
+      const socketPath = path.join(runtimeDirectory, 'control.sock');
+      const socket = await openControlSocket({ path: socketPath, control, maxMessageSize });
+      if (this.#closing) socket.close();
+      else this.#socket = socket;
+    } catch (error) {
+      log.error(
+        { error: reasonOf(error) },
+        'the control socket could not be opened; yggctl cannot reach this daemon',
+      );
+    }
+  }
+
+  drain(stage: DrainStage): void {
+    if (stage === 'quiet') this.#closing = true;
+  }
+
+  stop(): void {
+    this.#closing = true;
+    this.#stopListening?.();
+    this.#socket?.close();
+    this.#socket = undefined;
+  }
+}
