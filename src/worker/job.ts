@@ -1,0 +1,236 @@
+/**
+ * One run of one message: what its handler can say and ask, and what becomes of it.
+ *
+ * Owns the signal and the timer of the run. A run ends once: with what its handler returned or threw, when its time is
+ * over, or when the message is taken away.
+ */
+import { randomUUID } from 'node:crypto';
+import type { Clock, Timer } from '../base/clock.ts';
+import { YggError } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import { contentOf } from './content.ts';
+import { EventAnswer } from './event-answer.ts';
+import { Cancelled, failureOf, RetryLater, retryDelay } from './failure.ts';
+import { type Delivery, type Metadata, type Outcome, type Result, results } from './frames.ts';
+import type { Handler } from './handler.ts';
+import type { Link } from './link.ts';
+import { type ContentSource, DeliveredMessage } from './message.ts';
+
+export interface ReplyOptions {
+  readonly metadata?: Metadata;
+  /** A handler, a name the server knows, or the URL it is posted to; the answer's own when not set. */
+  readonly directive?: string;
+}
+
+/** What a handler has at hand for one message. */
+export interface Job {
+  /** Aborted when the message is cancelled, when its time is over, and when the worker has to end. */
+  readonly signal: AbortSignal;
+  /** Which run of the message this is, from 1 up. */
+  readonly attempt: number;
+  /** When the time of this run is over. */
+  readonly deadline: Date | undefined;
+  /** Every line carries the id of the message. */
+  readonly log: Logger;
+  /** Sends an answer; resolves when it is safe with the daemon. Any number of times. */
+  reply(content: unknown, options?: ReplyOptions): Promise<void>;
+  /** Tells observers of the daemon how far it is; at most 4 KiB, nothing is stored. */
+  progress(data: unknown): void;
+  /** Resolves when it is on disk that this worker has taken the message upon itself. */
+  accept(): Promise<void>;
+}
+
+export interface RunDeps {
+  readonly delivery: Delivery;
+  readonly handler: Handler;
+  readonly link: Link;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Called once, when the handler may take another message. */
+  readonly onEnd: (run: Run) => void;
+}
+
+export class Run implements Job {
+  readonly delivery: Delivery;
+  readonly #deps: RunDeps;
+  #state: 'waiting' | 'running' | 'ended' = 'waiting';
+  #abort: AbortController | undefined;
+  #abortReason: Error | undefined;
+  #timer: Timer | undefined;
+  #log: Logger | undefined;
+  readonly deadline: Date | undefined;
+
+  constructor(deps: RunDeps) {
+    this.#deps = deps;
+    this.delivery = deps.delivery;
+  }
+
+  get attempt(): number {
+    return this.delivery.attempt;
+  }
+
+  /** Made when somebody asks for it: most handlers do not. */
+  get signal(): AbortSignal {
+    this.#abort ??= new AbortController();
+    if (this.#abortReason) this.#abort.abort(this.#abortReason);
+    return this.#abort.signal;
+  }
+
+  get log(): Logger {
+    this.#log ??= this.#deps.log.child({ message_id: this.delivery.messageId });
+    return this.#log;
+  }
+
+  get waiting(): boolean {
+    return this.#state === 'waiting';
+  }
+
+  start(source: ContentSource): void {
+    if (this.#state !== 'waiting') return;
+    this.#state = 'running';
+    const { handler, clock } = this.#deps;
+    const { timeout } = handler;
+    if (timeout !== undefined) this.#timer = clock.after(timeout, () => this.#onTimeout(timeout));
+    let result: unknown;
+    try {
+      result = handler.onMessage(new DeliveredMessage(this.delivery, source), this);
+    } catch (error) {
+      this.#onThrown(error);
+      return;
+    }
+    if (isThenable(result)) {
+      result.then(
+        (value) => this.#onReturned(value),
+        (error) => this.#onThrown(error),
+      );
+    } else this.#onReturned(result);
+  }
+
+  reply(content: unknown, options: ReplyOptions = {}): Promise<void> {
+    const replied = new Promise<void>((resolve, reject) => {
+      if (this.#state !== 'running')
+        throw new YggError('YGG_CLOSED', 'The message has ended: no reply is sent.');
+      this.#answer(content, options, (error) => (error ? reject(error) : resolve()));
+    });
+    // A handler need not wait for it.
+    replied.catch((error) => this.log.warn({ error }, 'a reply was not taken'));
+    return replied;
+  }
+
+  progress(data: unknown): void {
+    if (this.#state === 'running') this.#deps.link.progress(this.delivery.number, contentOf(data));
+  }
+
+  accept(): Promise<void> {
+    return this.#deps.link.accept(this.delivery.number);
+  }
+
+  /** Called off: what did not begin ends at once, a handler hears of it and ends when it can. */
+  cancel(): void {
+    const reason = new Cancelled('The message was cancelled.');
+    if (this.#state === 'waiting') this.#finish('cancelled');
+    else this.#raise(reason);
+  }
+
+  /** The worker has to end. */
+  interrupt(reason: string): void {
+    this.#raise(new YggError('YGG_CLOSED', reason));
+  }
+
+  /** It is not this worker's any longer: nothing is said of it. */
+  drop(): void {
+    this.#raise(new YggError('YGG_CLOSED', 'The message was taken away.'));
+    this.#close();
+  }
+
+  /** Gives back what has not begun. */
+  giveBack(): void {
+    this.#finish('returned');
+  }
+
+  /** What it needed to begin cannot be had. */
+  fail(thrown: unknown): void {
+    this.#onThrown(thrown);
+  }
+
+  #raise(reason: Error): void {
+    if (this.#state === 'ended') return;
+    this.#abortReason ??= reason;
+    this.#abort?.abort(this.#abortReason);
+  }
+
+  #onTimeout(timeout: number): void {
+    const error = new YggError('YGG_DEADLINE', `The handler did not end within ${timeout} ms.`);
+    this.#raise(error);
+    this.#onThrown(error);
+  }
+
+  #onReturned(value: unknown): void {
+    if (this.#state === 'ended') return;
+    try {
+      if (value instanceof EventAnswer) {
+        this.#answer(value.payload, { metadata: { event: value.event } });
+      } else if (value !== undefined) this.#answer(value, {});
+    } catch (error) {
+      this.#onThrown(error);
+      return;
+    }
+    this.#finish('done');
+  }
+
+  #onThrown(thrown: unknown): void {
+    if (this.#state === 'ended') return;
+    const { handler, link } = this.#deps;
+    const reason = this.#abortReason;
+    if (reason instanceof Cancelled) {
+      this.#finish('cancelled');
+      return;
+    }
+    if (reason instanceof YggError && reason.code === 'YGG_CLOSED') {
+      link.abandon(this.delivery.number);
+      this.#close();
+      return;
+    }
+    const failure = failureOf(thrown);
+    this.log.warn({ code: failure.code, error: failure.text, attempt: this.attempt }, 'the handler failed');
+    if (thrown instanceof RetryLater)
+      this.#finish('failed', { ...failure, retry: true, delayMs: thrown.delay });
+    else if (this.attempt <= handler.retries) {
+      this.#finish('failed', { ...failure, retry: true, delayMs: retryDelay(this.attempt) });
+    } else this.#finish('failed', failure);
+  }
+
+  #answer(content: unknown, options: ReplyOptions, done?: (error?: Error) => void): void {
+    const { handler, link } = this.#deps;
+    const { number, messageId, directive, metadata } = this.delivery;
+    const returnUrl = handler.detached ? metadata['return_url'] : undefined;
+    link.answer(
+      {
+        messageId: randomUUID(),
+        responseTo: messageId,
+        directive: options.directive ?? returnUrl ?? directive,
+        metadata: options.metadata ?? {},
+        content: contentOf(content),
+        delivery: number,
+      },
+      done,
+    );
+  }
+
+  #finish(result: Result, more: Omit<Outcome, 'delivery' | 'result'> = {}): void {
+    if (this.#state === 'ended') return;
+    this.#deps.link.end({ delivery: this.delivery.number, result: results[result], ...more });
+    this.#close();
+  }
+
+  #close(): void {
+    if (this.#state === 'ended') return;
+    this.#state = 'ended';
+    this.#timer?.cancel();
+    this.#deps.onEnd(this);
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
+}
