@@ -23,7 +23,7 @@ const components = ['message-router', 'data-processor', 'dispatcher', 'process-m
 /** Outside things and the only places that may touch them. */
 const gatekeepers: ReadonlyArray<readonly [thing: RegExp, places: RegExp]> = [
   [/^(mqtt|mqtt-packet|aedes)$/, /^src\/mqtt\//],
-  [/^@grpc\//, /^(src\/rpc\/|src\/worker\/|workers\/)/],
+  [/^@grpc\//, /^(src\/rpc\/|src\/worker\/|src\/testing\/|workers\/)/],
   [/^lmdb$/, /^src\/journal\//],
   [/^lokijs$/, /^src\/datastore\.ts$/],
   [/^undici$/, /^src\/http\//],
@@ -47,6 +47,7 @@ const spine =
 
 const crossings: ReadonlyArray<readonly [from: RegExp, to: RegExp, reason: string]> = [
   [/^src\/host\//, /^src\/config\/toml/, 'tags are TOML, and config is the only place that reads TOML'],
+  [/^src\/testing\//, /^src\/worker\//, 'what tests a worker speaks to it with its own words'],
 ];
 
 /** Files over 300 lines and why they are one thing. */
@@ -142,8 +143,9 @@ describe('gatekeepers', () => {
   });
 
   test('environment, exit and console belong to the programs', () => {
-    // The journal's probe is a program: a child that may die of what it reads.
-    const parts = library.filter(({ file }) => file !== 'src/journal/probe.ts');
+    // The journal's probe is a program: a child that may die of what it reads. A worker's `run` is the main of one.
+    const programs = ['src/journal/probe.ts', 'src/worker/surroundings.ts'];
+    const parts = library.filter(({ file }) => !programs.includes(file));
     const found = breaches(parts, ({ code }) =>
       [...code.matchAll(/\bprocess\.(?:env|exit|exitCode)\b|\bconsole\.\w+/g)].map(([what]) => what),
     );
@@ -173,6 +175,21 @@ describe('layers', () => {
           !mayCross(file, name),
       );
     });
+    expect(found).toEqual([]);
+  });
+
+  test('the SDK stands alone with two packages and the pieces of base that need none', () => {
+    const reachable = new Set<string>(
+      library.map(({ file }) => file).filter((file) => /^src\/worker\//.test(file)),
+    );
+    const found: string[] = [];
+    for (const file of reachable) {
+      for (const name of sources.find((source) => source.file === file)?.imports ?? []) {
+        if (/^src\/(base|worker)\//.test(name)) reachable.add(name);
+        else if (!free.test(name) && !/^@grpc\/(grpc-js|proto-loader)$/.test(name))
+          found.push(`${file}: ${name}`);
+      }
+    }
     expect(found).toEqual([]);
   });
 
