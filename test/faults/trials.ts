@@ -6,6 +6,8 @@ import type { Figure } from './report.ts';
 import type { Trial, TrialSettings } from './trial.ts';
 import { brokerFaults } from './trials/broker-faults.ts';
 import { type KillsOptions, type KillsResult, kills } from './trials/kills.ts';
+import { announcedPacket, backlog, flood, largeContent, type Peak } from './trials/memory.ts';
+import { brokerRecoveries, daemonRecoveries } from './trials/recovery.ts';
 import { poison, sentAgain } from './trials/rules.ts';
 import { workerFaults } from './trials/worker-faults.ts';
 
@@ -192,7 +194,47 @@ export const trials: readonly Trial[] = [
       ];
     },
   },
+  {
+    name: 'recovery',
+    async run({ scope, dice, share }): Promise<Figure[]> {
+      const times = Math.ceil(100 * share);
+      const figure = (name: string, values: readonly number[], atMost: number): Figure => ({
+        name,
+        value: percentile(values, 0.99),
+        unit: 'ms',
+        atMost,
+        detail: `${values.length} times, median ${Math.round(percentile(values, 0.5))} ms`,
+      });
+      return [
+        figure('daemon started again to first hand-over, p99', await daemonRecoveries(scope, times), 2_000),
+        figure('broker back to subscribed, p99', await brokerRecoveries(scope, { dice, times }), 5_000),
+      ];
+    },
+  },
+  {
+    name: 'memory',
+    async run({ scope, share }): Promise<Figure[]> {
+      const figure = ({ peak, detail }: Peak): Figure => ({
+        name: 'peak anonymous memory',
+        value: peak,
+        unit: 'MiB',
+        atMost: 150,
+        detail,
+      });
+      const waiting = Math.ceil(1_000_000 * share);
+      const figures: Figure[] = [];
+      figures.push(figure(await announcedPacket(scope, { mebibytes: 200 })));
+      figures.push(figure(await backlog(scope, { messages: 900 * Math.max(share, 0.3), size: mebibyte })));
+      figures.push(figure(await largeContent(scope, 1_024)));
+      figures.push(figure(await flood(scope, 20)));
+      figures.push(figure(await backlog(scope, { messages: waiting / 10, size: 100 })));
+      figures.push(figure(await backlog(scope, { messages: waiting, size: 100, limit: '2500000/8GiB' })));
+      return figures;
+    },
+  },
 ];
+
+const mebibyte = 1024 * 1024;
 
 function percentile(values: readonly number[], part: number): number {
   const sorted = [...values].sort((a, b) => a - b);
