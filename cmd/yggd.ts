@@ -10,6 +10,7 @@ import { errorTable, exitOf, reasonOf } from '../src/base/errors.ts';
 import { createLogger } from '../src/base/logger.ts';
 import { readCommandLine } from '../src/config/flags.ts';
 import { type Loaded, loadOptions } from '../src/config/load.ts';
+import type { Options } from '../src/config/options.ts';
 import type { Daemon, PreparedDaemon } from '../src/daemon.ts';
 import { createNotifier } from '../src/host/notify.ts';
 import { packageVersion } from '../src/package-version.ts';
@@ -30,10 +31,10 @@ async function main(words: readonly string[]): Promise<number> {
   }
   const loaded = loadOptions({ flags, file, environment: processEnvironment() });
   if (action === 'check') return print((await import('./check-config.ts')).checkConfiguration(loaded));
-  return await run(loaded);
+  return await run(loaded, () => loadOptions({ flags, file, environment: processEnvironment() }).options);
 }
 
-async function run({ options, warnings, files }: Loaded): Promise<number> {
+async function run({ options, warnings, files }: Loaded, readOptions: () => Options): Promise<number> {
   // Files and sockets are for nobody else; what workers create is up to them.
   process.umask(0o077);
   const log = await createLogger({
@@ -53,7 +54,7 @@ async function run({ options, warnings, files }: Loaded): Promise<number> {
   // Loading it takes a while, in which signals are already listened to.
   const loading = import('../src/daemon.ts');
   const daemon = loading.then(({ createDaemon }) =>
-    createDaemon({ options, log, environment: processEnvironment() }),
+    createDaemon({ options, readOptions, log, environment: processEnvironment() }),
   );
   const status = await runService({
     service: serviceOf(daemon),
@@ -77,7 +78,7 @@ function serviceOf(daemon: Promise<Daemon>): Service {
     },
     stop: async () => (await daemon).stop(),
     force: async () => (await daemon).force(),
-    reload: () => prepared?.reload(),
+    reload: async () => void (await prepared?.reload()),
   };
 }
 

@@ -9,6 +9,10 @@ import type { Clock } from './base/clock.ts';
 import { reasonOf } from './base/errors.ts';
 import type { Logger } from './base/log.ts';
 import type { Environment, Options } from './config/options.ts';
+import { Alarms } from './control/alarms.ts';
+import { createControlService } from './control/control-service.ts';
+import { reload } from './control/reload.ts';
+import type { Reloaded } from './control-api.ts';
 import { type Counters, createCounters } from './counters.ts';
 import { createDataProcessor } from './data-processor/data-processor.ts';
 import { createDatastore, type Datastore } from './datastore.ts';
@@ -16,14 +20,15 @@ import { createDispatcher } from './dispatcher/dispatcher.ts';
 import { loadTls } from './host/certificate.ts';
 import { clientId } from './host/client-id.ts';
 import { hostFactSources } from './host/facts.ts';
-import { type Host, openHost } from './host/host.ts';
+import { openHost } from './host/host.ts';
 import { claimDirectory } from './host/owner.ts';
 import { checkSafeParent, ensurePrivateDirectory } from './host/safe-path.ts';
 import { openStatusTimes } from './host/status-times.ts';
 import type { Journal } from './journal/journal.ts';
-import { type OpenJournalDeps, openJournal } from './journal/open.ts';
+import { openJournal } from './journal/open.ts';
+import { journalSettings } from './journal-settings.ts';
 import { createLifecycle, type Holding, type Lifecycle, type Part } from './lifecycle.ts';
-import { createMessageRouter, type MessageRouter } from './message-router/message-router.ts';
+import { createMessageRouter } from './message-router/message-router.ts';
 import type { Connector } from './mqtt/connector.ts';
 import type { MqttOptions } from './mqtt/mqtt-connector.ts';
 import { openBroker } from './mqtt/open-broker.ts';
@@ -41,11 +46,12 @@ export interface AssemblySettings {
   readonly clock: Clock;
   readonly random: () => number;
   readonly connector?: Connector;
+  /** The options as they would be at a start now; not set: there is no configuration to be read again. */
+  readonly readOptions?: () => Options;
 }
 
 /** Messages, and bytes of them, in the working set over all directives. */
 const globalWindow = { messages: 1_024, bytes: 16 * 1024 * 1024 };
-const reportPlaces = 10_000;
 
 /** Everything a daemon consists of. */
 export interface Assembly {
@@ -55,8 +61,8 @@ export interface Assembly {
   readonly counters: Counters;
   readonly journal: Journal;
   readonly lifecycle: Lifecycle;
-  readonly router: MessageRouter;
-  readonly host: Host;
+  /** What SIGHUP asks for. */
+  reload(): Promise<Reloaded>;
 }
 
 /** Acquires everything; on a failure what was acquired is released again. */
@@ -85,13 +91,24 @@ async function build(settings: AssemblySettings, holdings: Holdings): Promise<As
   }
   checkSafeParent(options.socketAddr);
   const counters = createCounters();
+  const alarms = new Alarms(() => clock.now());
   holdings.add('counters', () => sayCounted(counters, log));
   const tls = loadTls(options, { log, clock });
   const id = clientId({ given: options.clientId, commonName: tls.commonName, stateDir: options.stateDir });
   const statusTimes = openStatusTimes(options.stateDir, log);
   holdings.add('status times', () => statusTimes.close());
   const [journal, host] = await Promise.all([
-    holdings.get('journal', openJournal(journalDeps(options, { clock, log, counters }))),
+    holdings.get(
+      'journal',
+      openJournal({
+        ...journalSettings(options),
+        clock,
+        log: log.child({ part: 'journal' }),
+        count: (name) => counters.count(name),
+        onAlarm: (sentence) => alarms.raise(sentence),
+        runProbe: runProgram,
+      }),
+    ),
     holdings.get(
       'host facts',
       openHost({
@@ -182,37 +199,25 @@ async function build(settings: AssemblySettings, holdings: Holdings): Promise<As
       logLevel: options.logLevel,
     },
   });
+  const reloadNow = (): Promise<Reloaded> =>
+    reload({ host, resume: () => router.resume(), options, readOptions: settings.readOptions, log });
+  const control = createControlService({
+    ...shared,
+    runtimeDirectory: options.runtimeDir,
+    log,
+    newId: randomUUID,
+    identity: { version, clientId: id, pid: process.pid },
+    link: () => (options.protocol === 'none' && !settings.connector ? undefined : router.link),
+    alarms,
+    reload: reloadNow,
+    maxMessageSize: options.maxMessageSize,
+  });
   const lifecycle = createLifecycle({
-    parts: [links, dispatcher, processor, router, processManager],
+    parts: [links, dispatcher, processor, router, processManager, control],
     held: await holdings.all(),
     log,
   });
-  return { clientId: id, signals, datastore, counters, journal, lifecycle, router, host };
-}
-
-interface JournalSurroundings {
-  readonly clock: Clock;
-  readonly log: Logger;
-  readonly counters: Counters;
-}
-
-function journalDeps(options: Options, { clock, log, counters }: JournalSurroundings): OpenJournalDeps {
-  return {
-    directory: path.join(options.stateDir, 'journal'),
-    limits: {
-      inbox: options.inboxLimit,
-      outbox: options.outboxLimit,
-      reports: reportPlaces,
-      done: options.doneLimit,
-      dead: options.deadLimit,
-    },
-    reportFailures: options.reportFailures,
-    clock,
-    log: log.child({ part: 'journal' }),
-    count: (name) => counters.count(name),
-    onAlarm: () => {},
-    runProbe: runProgram,
-  };
+  return { clientId: id, signals, datastore, counters, journal, lifecycle, reload: reloadNow };
 }
 
 function mqttOptions(options: Options): Partial<MqttOptions> {

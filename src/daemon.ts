@@ -11,6 +11,7 @@ import { YggError } from './base/errors.ts';
 import { type Logger, silentLogger } from './base/log.ts';
 import { optionsWith } from './config/load.ts';
 import type { Environment, Options } from './config/options.ts';
+import type { Reloaded } from './control-api.ts';
 import type { Counters } from './counters.ts';
 import type { Datastore } from './datastore.ts';
 import type { Journal } from './journal/journal.ts';
@@ -25,10 +26,13 @@ export interface DaemonSettings {
   readonly environment?: Environment;
   /** Of the program, said in status and `User-Agent`; not set: of this package. */
   readonly version?: string;
+  /** One with a level (`LeveledLogger`) can be told another while the daemon runs. */
   readonly log?: Logger;
   readonly clock?: Clock;
   /** From 0 up to, not including, 1. */
   readonly random?: () => number;
+  /** The options as they would be at a start now, for a reload; not set: they do not come from a configuration. */
+  readonly readOptions?: () => Options;
   /** In place of the connection to the brokers of the options. */
   readonly connector?: Connector;
 }
@@ -58,8 +62,11 @@ export interface PreparedDaemon {
   run(): Promise<void>;
   /** Drains and stops (lifecycle.ts); throws `YGG_STOP` naming what did not stop cleanly. */
   stop(): Promise<void>;
-  /** Reads facts and tags again, and returns to the broker after a `disconnect` command. */
-  reload(): Promise<void>;
+  /**
+   * Reads facts and tags again, returns to the broker after a `disconnect` command, and reads the configuration again,
+   * of which the log level holds at once. Throws `YGG_CONFIG`, `YGG_CONFIG_FILE` for a mistake in the last.
+   */
+  reload(): Promise<Reloaded>;
 }
 
 /** The standard daemon, in this process. Throws `YGG_CONFIG` when options do not go together. */
@@ -92,7 +99,7 @@ export function createDaemon(settings: DaemonSettings): Daemon {
   return {
     async prepare() {
       preparing ??= assembleOnce();
-      const { clientId, signals, datastore, counters, journal, lifecycle, host, router } = await preparing;
+      const { clientId, signals, datastore, counters, journal, lifecycle, reload } = await preparing;
       return {
         clientId,
         signals,
@@ -101,10 +108,7 @@ export function createDaemon(settings: DaemonSettings): Daemon {
         journal,
         run: () => lifecycle.start(),
         stop: () => lifecycle.stop(),
-        async reload() {
-          await host.refresh();
-          router.resume();
-        },
+        reload,
       };
     },
     async stop() {

@@ -1,25 +1,18 @@
 /**
  * One unix socket with the gRPC service `Dispatcher` on it.
  *
- * Each spawned worker has its own, so that the socket says who calls. Owns the socket file, the connections and the
- * gRPC server; decides nothing about the calls, it passes them on.
+ * Each spawned worker has its own, so that the socket says who calls. Owns the gRPC server; decides nothing about the
+ * calls, it passes them on.
  */
-import { rmSync } from 'node:fs';
-import { createServer, type Socket } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
-import {
-  type handleBidiStreamingCall,
-  type handleUnaryCall,
-  Metadata,
-  Server,
-  ServerCredentials,
-  type sendUnaryData,
-} from '@grpc/grpc-js';
+import { type handleBidiStreamingCall, type handleUnaryCall, Metadata, Server, type sendUnaryData } from '@grpc/grpc-js';
 import { pause } from '../base/deadline.ts';
 import { reasonOf, type YggError } from '../base/errors.ts';
-import { addressFor, checkSocketPath, removeStaleSocket } from './address.ts';
+import { addressFor } from './address.ts';
 import { AttachStream } from './attach-stream.ts';
-import type { Data, Method, Protocol, RegistrationRequest, Response, WorkerSettings } from './protocol.ts';
+import { openPrivateSocket } from './private-socket.ts';
+import type { Method } from './proto-file.ts';
+import type { Data, Protocol, RegistrationRequest, Response, WorkerSettings } from './protocol.ts';
 
 /** Who gets the calls of one socket. */
 export interface DispatcherCalls {
@@ -58,62 +51,27 @@ const maxConnections = 1024;
 export const refusalTrailer: string = 'ygg-reason';
 const receipt: Response = {};
 
-/** Binds the socket, readable and writable for its owner alone. Rejects with `YGG_PATH_TOO_LONG`, `YGG_ALREADY_RUNNING`. */
+/** Rejects with `YGG_PATH_TOO_LONG`, `YGG_ALREADY_RUNNING`. */
 export async function openDispatcherSocket(options: DispatcherSocketOptions): Promise<DispatcherSocket> {
   const { path } = options;
-  checkSocketPath(path);
-  await removeStaleSocket(path);
-  const server = serve(options);
-  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
-  const open = new Set<Socket>();
-  const listener = createServer((socket) => {
-    open.add(socket);
-    socket.on('close', () => open.delete(socket));
-    injector.injectConnection(socket);
-  });
-  listener.maxConnections = maxConnections;
-  await listen(listener, path);
-
+  const socket = await openPrivateSocket({ path, server: serve(options), maxConnections });
   return {
     path,
     get connections() {
-      return open.size;
+      return socket.connections;
     },
     async drained(ms) {
       const deadline = performance.now() + ms;
       // One turn of the event loop takes in whatever waits to be accepted, the next one what was written there.
       await turn();
       await turn();
-      while (open.size > 0 && performance.now() < deadline) await pause(5);
+      while (socket.connections > 0 && performance.now() < deadline) await pause(5);
       // A request whose connection has ended is handled in the turn that follows.
       await turn();
-      return open.size === 0;
+      return socket.connections === 0;
     },
-    close() {
-      listener.close();
-      injector.destroy();
-      server.forceShutdown();
-      for (const socket of open) socket.destroy();
-      rmSync(path, { force: true });
-    },
+    close: () => socket.close(),
   };
-}
-
-function listen(listener: ReturnType<typeof createServer>, path: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    listener.once('error', reject);
-    // The file is made inside `listen`, with the mode the umask leaves: 0600 from its first moment.
-    const umask = process.umask(0o177);
-    try {
-      listener.listen({ path, backlog: 1024 }, () => {
-        listener.off('error', reject);
-        listener.on('error', () => {});
-        resolve();
-      });
-    } finally {
-      process.umask(umask);
-    }
-  });
 }
 
 function serve({ protocol, calls, receiveLimit, silence = 60_000 }: DispatcherSocketOptions): Server {
@@ -154,16 +112,6 @@ function asIs(bytes: Buffer): Buffer {
   return bytes;
 }
 
-function serveUnary<Request, Answer>(
-  server: Server,
-  method: Method<Request, Answer>,
-  handler: (request: Request, metadata: Metadata, answer: sendUnaryData<Answer>) => void,
-): void {
-  const call: handleUnaryCall<Request, Answer> = ({ request, metadata }, answer) =>
-    handler(request, metadata, answer);
-  server.register(method.path, call, method.responseSerialize, method.requestDeserialize, 'unary');
-}
-
 /**
  * Existing workers look at `registered` alone, so a refusal is an answer and no error; the sentence that says why
  * travels behind it as trailing metadata, percent-encoded where it is not plain ASCII.
@@ -172,4 +120,14 @@ function reasonTrailer(error: unknown): Metadata {
   const trailer = new Metadata();
   trailer.set(refusalTrailer, encodeURI(reasonOf(error)).replaceAll('%20', ' '));
   return trailer;
+}
+
+function serveUnary<Request, Answer>(
+  server: Server,
+  method: Method<Request, Answer>,
+  handler: (request: Request, metadata: Metadata, answer: sendUnaryData<Answer>) => void,
+): void {
+  const call: handleUnaryCall<Request, Answer> = ({ request, metadata }, answer) =>
+    handler(request, metadata, answer);
+  server.register(method.path, call, method.responseSerialize, method.requestDeserialize, 'unary');
 }

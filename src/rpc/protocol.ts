@@ -3,9 +3,8 @@
  *
  * Owns the method descriptions and the types of what travels; opens nothing.
  */
-import { createRequire } from 'node:module';
-import { loadSync, type PackageDefinition } from '@grpc/proto-loader';
 import type { DispatcherFrame, WorkerFrame } from './attach-frames.ts';
+import { loadProtoFile, type Method } from './proto-file.ts';
 
 /** A message to a worker, or a response of one. */
 export interface Data {
@@ -62,17 +61,6 @@ export interface EventNotification {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** One rpc: its path and how its messages become bytes. Fits what grpc-js takes on either side. */
-export interface Method<Request, Answer> {
-  readonly path: string;
-  readonly requestStream: boolean;
-  readonly responseStream: boolean;
-  readonly requestSerialize: (request: Request) => Buffer;
-  readonly requestDeserialize: (bytes: Buffer) => Request;
-  readonly responseSerialize: (answer: Answer) => Buffer;
-  readonly responseDeserialize: (bytes: Buffer) => Answer;
-}
-
 export interface Protocol {
   /** Served by the daemon. */
   readonly dispatcher: {
@@ -93,30 +81,17 @@ export const workerReceiveLimit: number = 4 * 1024 * 1024;
 
 /** Reads the protocol file of this package; a few milliseconds. */
 export function loadProtocol(): Protocol {
-  const file = createRequire(import.meta.url).resolve('yggd/protocol/yggdrasil.proto');
-  const loaded = loadSync(file, { longs: Number, defaults: true });
+  const method = loadProtoFile('yggdrasil.proto');
   return {
     dispatcher: {
-      Register: method(loaded, 'Dispatcher', 'Register'),
-      Send: method(loaded, 'Dispatcher', 'Send'),
-      Attach: method(loaded, 'Dispatcher', 'Attach'),
-      GetConfig: method(loaded, 'Dispatcher', 'GetConfig'),
+      Register: method('Dispatcher', 'Register'),
+      Send: method('Dispatcher', 'Send'),
+      Attach: method('Dispatcher', 'Attach'),
+      GetConfig: method('Dispatcher', 'GetConfig'),
     },
     worker: {
-      Send: method(loaded, 'Worker', 'Send'),
-      NotifyEvent: method(loaded, 'Worker', 'NotifyEvent'),
+      Send: method('Worker', 'Send'),
+      NotifyEvent: method('Worker', 'NotifyEvent'),
     },
   };
-}
-
-/** The edge where a loaded description gets its types: those above say what the file says, and tests hold them. */
-function method<Request extends object, Answer extends object>(
-  loaded: PackageDefinition,
-  service: string,
-  name: string,
-): Method<Request, Answer> {
-  const definition = loaded[`yggdrasil.${service}`];
-  const found = definition && !('format' in definition) ? definition[name] : undefined;
-  if (!found) throw new TypeError(`protocol/yggdrasil.proto has no ${service}.${name}`);
-  return found as unknown as Method<Request, Answer>;
 }

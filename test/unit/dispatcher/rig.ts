@@ -15,10 +15,10 @@ import { createDispatcher } from '../../../src/dispatcher/dispatcher.ts';
 import type { NewRequest, RequestRow } from '../../../src/journal/journal.ts';
 import type { Part } from '../../../src/lifecycle.ts';
 import { refusalTrailer } from '../../../src/rpc/dispatcher-socket.ts';
+import type { Method } from '../../../src/rpc/proto-file.ts';
 import {
   type Data,
   loadProtocol,
-  type Method,
   type RegistrationRequest,
   type RegistrationResponse,
   type Response,
