@@ -11,6 +11,7 @@ import { systemClock } from '../src/base/clock.ts';
 import { errorTable, exitOf, reasonOf, YggError } from '../src/base/errors.ts';
 import { silentLogger } from '../src/base/log.ts';
 import { printableLines } from '../src/base/printable.ts';
+import type { Screen } from '../src/base/printer.ts';
 import { defaultRuntimeDir } from '../src/config/directories.ts';
 import { hostConfigFile, loadOptions } from '../src/config/load.ts';
 import { parseDuration } from '../src/config/units.ts';
@@ -24,7 +25,6 @@ import { packageVersion } from '../src/package-version.ts';
 import { findQuickStart } from '../src/quick-start/private-folder.ts';
 import { addRemoteCommands } from '../src/remote/commands.ts';
 import { findLocalDaemon, type LocalDaemonDeps } from '../src/remote/local-daemon.ts';
-import type { Screen } from '../src/remote/printer.ts';
 import { processEnvironment, wantsColour } from './environment.ts';
 import { packageRoot } from './package.ts';
 

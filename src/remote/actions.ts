@@ -3,9 +3,9 @@
  */
 import type { Clock } from '../base/clock.ts';
 import { YggError } from '../base/errors.ts';
+import { milliseconds } from '../base/printer.ts';
 import type { StringMap } from '../messages.ts';
 import type { NewRequest } from './host.ts';
-import { milliseconds } from './printer.ts';
 import type { Reached } from './reach.ts';
 
 export interface ListenDeps {

@@ -1,28 +1,12 @@
 /**
- * What people and programs see: data on standard output, words on standard error, one form for each reader.
- *
- * Everything that came from outside is made printable before it reaches a terminal.
+ * What comes from a host through the broker, as people and programs see it.
  */
 import { reasonOf } from '../base/errors.ts';
-import { printable, printableLines } from '../base/printable.ts';
+import { compactJson } from '../base/json-layout.ts';
+import { printable } from '../base/printable.ts';
+import { cyan, dim, milliseconds, Printer, paint, shownContent, yellow } from '../base/printer.ts';
+import { timeOfDay } from '../base/time-text.ts';
 import { type Message, parseMessage } from '../messages.ts';
-import { compactJson, indentedJson } from './json-layout.ts';
-
-export type Format = 'text' | 'json';
-
-/** A stream, and what may be done on it. */
-export interface Screen {
-  /** Resolves when the reader has taken it, or is gone. */
-  write(text: string): Promise<void>;
-  readonly terminal: boolean;
-  readonly colour: boolean;
-}
-
-export interface PrinterDeps {
-  readonly out: Screen;
-  readonly err: Screen;
-  readonly format: Format;
-}
 
 export interface Heard {
   readonly topic: string;
@@ -32,52 +16,22 @@ export interface Heard {
   readonly at: number;
 }
 
-export class Printer {
-  readonly #deps: PrinterDeps;
-
-  constructor(deps: PrinterDeps) {
-    this.#deps = deps;
-  }
-
-  /** A result that has a form for people and one for programs. */
-  result(text: string, fields: Readonly<Record<string, unknown>>): Promise<void> {
-    const { out, format } = this.#deps;
-    return out.write(`${format === 'json' ? JSON.stringify(fields) : printable(text)}\n`);
-  }
-
+export class HostPrinter extends Printer {
   /** The answer to a message: its content, or all of it for programs. */
   answer(payload: Buffer, content: Uint8Array, roundTrip: number): Promise<void> {
-    const { out, format } = this.#deps;
-    if (format === 'json') {
-      const message = compactJson(payload.toString());
-      return out.write(`{"round_trip_ms":${milliseconds(roundTrip)},"message":${message}}\n`);
-    }
-    const text = Buffer.from(content).toString();
-    return out.write(`${out.terminal ? shownJson(text, '') : text}\n`);
+    if (this.format === 'text') return this.content(content);
+    const message = compactJson(payload.toString());
+    return this.line(`{"round_trip_ms":${milliseconds(roundTrip)},"message":${message}}`);
   }
 
   /** One message of a live view. */
   heard(heard: Heard): Promise<void> {
-    const { out, format } = this.#deps;
-    return out.write(`${format === 'json' ? heardJson(heard) : this.#heardText(heard)}\n`);
-  }
-
-  /** Words beside the data that only a person at a terminal wants. */
-  remark(sentence: string): Promise<void> {
-    const { err } = this.#deps;
-    return err.terminal ? err.write(`${paint(err, dim, printableLines(sentence))}\n`) : Promise.resolve();
-  }
-
-  warn(sentence: string): Promise<void> {
-    const { err } = this.#deps;
-    return err.write(`${paint(err, yellow, 'warning:')} ${printableLines(sentence)}\n`);
+    return this.line(this.format === 'json' ? heardJson(heard) : this.#heardText(heard));
   }
 
   #heardText({ topic, payload, retained, at }: Heard): string {
-    const { out } = this.#deps;
-    const time = new Date(at).toTimeString().slice(0, 8);
-    const fraction = String(at % 1000).padStart(3, '0');
-    const head = `${paint(out, dim, `${time}.${fraction}`)}  ${paint(out, cyan, printable(topic))}  `;
+    const { out } = this;
+    const head = `${paint(out, dim, timeOfDay(at))}  ${paint(out, cyan, printable(topic))}  `;
     const mark = retained ? ' (retained)' : '';
     if (payload.length === 0) return `${head}empty${mark}`;
     let message: Message;
@@ -87,28 +41,12 @@ export class Printer {
       return `${head}${paint(out, yellow, printable(reasonOf(error)))}${mark}\n  ${printable(payload.toString().slice(0, shownPayload))}`;
     }
     const content = contentOf(message);
-    return `${head}${printable(summary(message))}${mark}${content === '' ? '' : `\n  ${shownJson(content, '  ')}`}`;
+    return `${head}${printable(summary(message))}${mark}${content === '' ? '' : `\n  ${shownContent(content, '  ')}`}`;
   }
 }
 
 /** Characters shown of a payload that is no message. */
 const shownPayload = 1000;
-
-const dim = 2;
-const yellow = 33;
-const cyan = 36;
-
-function paint({ colour }: Screen, code: number, text: string): string {
-  return colour ? `\u001b[${code}m${text}\u001b[0m` : text;
-}
-
-export function milliseconds(span: number): number {
-  return Math.round(span * 10) / 10;
-}
-
-function shownJson(text: string, margin: string): string {
-  return printableLines(indentedJson(text)).replaceAll('\n', `\n${margin}`);
-}
 
 function heardJson({ topic, payload, retained, at }: Heard): string {
   let message: string;

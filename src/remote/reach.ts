@@ -3,10 +3,11 @@
  */
 import type { Clock } from '../base/clock.ts';
 import { reasonOf, YggError } from '../base/errors.ts';
+import type { Format, Screen } from '../base/printer.ts';
 import type { BrokerClient } from './exchange.ts';
 import { createRemoteHost, type HostTopics, type RemoteHost } from './host.ts';
 import type { DaemonLookup } from './local-daemon.ts';
-import { type Format, Printer, type Screen } from './printer.ts';
+import { HostPrinter } from './printer.ts';
 import { chooseTarget, type LocalDaemon, type Target, type TargetDeps } from './target.ts';
 
 /** One way to a broker. */
@@ -52,7 +53,7 @@ export interface Reached {
   readonly target: Target;
   readonly topics: HostTopics;
   readonly client: BrokerClient;
-  readonly printer: Printer;
+  readonly printer: HostPrinter;
   readonly host: RemoteHost;
 }
 
@@ -62,7 +63,7 @@ export async function reach(
   deps: ReachDeps,
   command: (reached: Reached) => Promise<void>,
 ): Promise<void> {
-  const printer = new Printer({ out: deps.out, err: deps.err, format: flags.format });
+  const printer = new HostPrinter({ out: deps.out, err: deps.err, format: flags.format });
   const warnings: string[] = [];
   const target = chooseTarget(flags, {
     loadTls: deps.loadTls,

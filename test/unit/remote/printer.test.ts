@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { type Format, Printer } from '../../../src/remote/printer.ts';
+import type { Format } from '../../../src/base/printer.ts';
+import { HostPrinter } from '../../../src/remote/printer.ts';
 
 interface Shown {
-  readonly printer: Printer;
+  readonly printer: HostPrinter;
   out(): string;
   err(): string;
 }
@@ -16,7 +17,7 @@ function show(options: { terminal?: boolean; colour?: boolean; format?: Format }
     colour,
     write: async (text: string) => void into.push(text),
   });
-  const printer = new Printer({
+  const printer = new HostPrinter({
     out: screen(out),
     err: screen(err),
     format,

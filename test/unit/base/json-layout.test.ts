@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { compactJson, indentedJson } from '../../../src/remote/json-layout.ts';
+import { compactJson, indentedJson } from '../../../src/base/json-layout.ts';
 
 test('is what JSON.stringify makes of any value', () => {
   fc.assert(
