@@ -18,14 +18,17 @@ import { parseDuration } from '../src/config/units.ts';
 import { loadTls } from '../src/host/certificate.ts';
 import { clientId } from '../src/host/client-id.ts';
 import { checkSafePath } from '../src/host/safe-path.ts';
+import { addLocalCommands } from '../src/local/commands.ts';
 import { type EmbeddedAccess, embeddedAccessFile, readEmbeddedAccess } from '../src/mqtt/embedded-access.ts';
 import { connectRemoteClient } from '../src/mqtt/remote-client.ts';
 import { createTopics } from '../src/mqtt/topics.ts';
 import { packageVersion } from '../src/package-version.ts';
 import { findQuickStart } from '../src/quick-start/private-folder.ts';
 import { addRemoteCommands } from '../src/remote/commands.ts';
+import { readMetadata } from '../src/remote/input.ts';
 import { findLocalDaemon, type LocalDaemonDeps } from '../src/remote/local-daemon.ts';
 import { processEnvironment, wantsColour } from './environment.ts';
+import { localDaemonDoor } from './local-daemon.ts';
 import { packageRoot } from './package.ts';
 
 const environment = processEnvironment();
@@ -89,6 +92,24 @@ const program = new Command('yggctl')
   .helpOption('--help', 'print this help')
   .exitOverride();
 
+program.commandsGroup('The daemon of this machine:');
+addLocalCommands(program, {
+  ...localDaemonDoor({
+    packageRoot,
+    environment,
+    warn: (sentence) => void err.write(`warning: ${sentence}\n`),
+  }),
+  parseDuration,
+  readMetadata,
+  readFile: (file) => readFileSync(file),
+  readStdin: () => buffer(process.stdin),
+  interrupted,
+  clock: systemClock,
+  out,
+  err,
+});
+
+program.commandsGroup('Hosts, through their broker:');
 addRemoteCommands(program, {
   connect: connectRemoteClient,
   createTopics,

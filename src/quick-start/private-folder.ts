@@ -94,6 +94,12 @@ export function findQuickStart(packageRoot: string, uid: number): string | undef
   return path.isAbsolute(runtimeDir) ? runtimeDir : undefined;
 }
 
+/** Where the quick start of this clone keeps its state between two runs, if it ever ran here as this user. */
+export function findQuickStartState(packageRoot: string, uid: number): string | undefined {
+  const stateDir = path.join(packageRoot, folderName, 'state');
+  return lstatSync(stateDir, { throwIfNoEntry: false })?.uid === uid ? stateDir : undefined;
+}
+
 function isSafe(directory: string, ensurePrivateDirectory: (directory: string) => void): boolean {
   try {
     ensurePrivateDirectory(directory);

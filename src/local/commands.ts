@@ -1,0 +1,182 @@
+/**
+ * The commands of yggctl for the daemon of this machine.
+ */
+import type { Command } from 'commander';
+import type { Clock } from '../base/clock.ts';
+import { reasonOf, YggError } from '../base/errors.ts';
+import type { LogLevel } from '../base/log.ts';
+import { logLevels } from '../base/logger.ts';
+import { Printer, type Screen } from '../base/printer.ts';
+import type { Control } from '../control-api.ts';
+import {
+  dropDeadLetters,
+  listDeadLetters,
+  listen,
+  listMessages,
+  listWorkers,
+  reload,
+  retryDeadLetters,
+  type Surroundings,
+  setLogLevel,
+  showMessage,
+  showStatus,
+} from './actions.ts';
+import { type DaemonDoorDeps, type Desks, withDaemon, withDesks } from './daemon-door.ts';
+import { dispatch } from './dispatch.ts';
+import {
+  addCommon,
+  addFilters,
+  addPlace,
+  type CommonFlags,
+  collect,
+  type DispatchFlags,
+  type FlagReaders,
+  keyOf,
+  type ListFlags,
+  levelOf,
+  queryOf,
+  type ShowFlags,
+  stateOption,
+} from './flags.ts';
+
+export interface LocalCommandsDeps extends DaemonDoorDeps, FlagReaders {
+  /** The `--metadata NAME=VALUE` entries; `null` when there are none. Throws `YGG_USAGE`. */
+  readMetadata(entries: readonly string[]): Readonly<Record<string, string>> | null;
+  /** Bytes of a file; throws when it cannot be read. */
+  readFile(path: string): Uint8Array;
+  /** All of standard input. */
+  readStdin(): Promise<Uint8Array>;
+  /** Resolves when the person has had enough. */
+  interrupted(): Promise<void>;
+  readonly clock: Clock;
+  readonly out: Screen;
+  readonly err: Screen;
+}
+
+export function addLocalCommands(program: Command, deps: LocalCommandsDeps): void {
+  /** Runs an action on the running daemon. One that is answered once needs no gentle interruption. */
+  const onDaemon = (flags: CommonFlags, act: (control: Control, around: Surroundings) => Promise<void>) =>
+    withDaemon(flags, flags.timeout, deps, (control) => act(control, surroundings(flags, deps)));
+  const watching = (flags: CommonFlags, act: (control: Control, around: Surroundings) => Promise<void>) =>
+    withDaemon(flags, flags.timeout, deps, (control) => act(control, interruptible(flags, deps)));
+  /** Runs an action on messages and dead letters, whether the daemon runs or not. */
+  const onDesks = (flags: CommonFlags, act: (desks: Desks, around: Surroundings) => Promise<void>) => {
+    const around = interruptible(flags, deps);
+    const onStopped = (stateDir: string): Promise<void> =>
+      around.printer.remark(`no daemon runs; this is what lies in ${stateDir}`);
+    return withDesks(flags, flags.timeout, { ...deps, onStopped }, (desks) => act(desks, around));
+  };
+
+  addCommon(program.command('status'), deps)
+    .summary('how the daemon is: broker, workers, messages, disk, counters')
+    .action((flags: CommonFlags) => onDaemon(flags, showStatus));
+
+  const workers = program.command('workers').summary('the workers of the daemon');
+  addCommon(workers.command('list'), deps)
+    .summary('registered workers, and worker programs that have not registered')
+    .action((flags: CommonFlags) => onDaemon(flags, listWorkers));
+
+  const messages = program.command('messages').summary('messages of any state; also while no daemon runs');
+  addFilters(messages.command('list'), deps)
+    .summary('messages, the latest first')
+    .addOption(stateOption())
+    .action((flags: ListFlags) =>
+      onDesks(flags, (desk, around) => listMessages(desk, queryOf(flags), around)),
+    );
+  addShow(messages, 'message');
+
+  const letters = program
+    .command('dead-letters')
+    .summary('messages that were given up; also while no daemon runs');
+  addFilters(letters.command('list'), deps)
+    .summary('dead letters, the latest first')
+    .action((flags: ListFlags) =>
+      onDesks(flags, (desk, around) => listDeadLetters(desk, queryOf(flags), around)),
+    );
+  addShow(letters, 'dead letter');
+  addPlace(letters.command('retry'), deps)
+    .summary('put dead letters back, as if they were new')
+    .argument('<id...>', 'message ids, or numbers of the list')
+    .action((ids: readonly string[], flags: CommonFlags) =>
+      onDesks(flags, (desk, around) => retryDeadLetters(desk, ids.map(keyOf), around)),
+    );
+  addPlace(letters.command('drop'), deps)
+    .summary('forget dead letters')
+    .argument('<id...>', 'message ids, or numbers of the list')
+    .action((ids: readonly string[], flags: CommonFlags) =>
+      onDesks(flags, (desk, around) => dropDeadLetters(desk, ids.map(keyOf), around)),
+    );
+
+  addCommon(program.command('dispatch'), deps)
+    .summary('give a message to a worker of this machine, without the broker')
+    .description(
+      'Puts a message into the inbox as if a server had sent it, prints the first answer, and waits for its end.',
+    )
+    .argument('<directive>', 'the worker it is for')
+    .argument('[file]', 'the content: a file, or - for standard input; none is null')
+    .option('--metadata <name=value>', 'an entry of the metadata; may be repeated', collect)
+    .option('--no-wait', 'print its id and leave')
+    .action(async (directive: string, file: string | undefined, flags: DispatchFlags) => {
+      const metadata = deps.readMetadata(flags.metadata ?? []) ?? {};
+      const request = { directive, metadata, content: await readContent(file, deps) };
+      await watching(flags, (control, around) =>
+        dispatch(control, request, { ...around, ...flags, clock: deps.clock }),
+      );
+    });
+
+  addCommon(program.command('listen'), deps)
+    .summary('what happens to workers and messages, live')
+    .description('Prints what happens in the daemon of this machine, live, until it is interrupted.')
+    .action((flags: CommonFlags) => watching(flags, listen));
+
+  addCommon(program.command('log-level'), deps)
+    .summary('change what the daemon logs')
+    .description('Changes what the daemon logs, until the next reload or restart.')
+    .argument('<level>', logLevels.join(', '), levelOf)
+    .action((level: LogLevel, flags: CommonFlags) =>
+      onDaemon(flags, (control, around) => setLogLevel(control, level, around)),
+    );
+
+  addCommon(program.command('reload'), deps)
+    .summary('read configuration, facts and tags again, and return to the broker')
+    .description(
+      'Does what SIGHUP does: reads configuration, facts and tags again, and returns to the broker.',
+    )
+    .action((flags: CommonFlags) => onDaemon(flags, reload));
+
+  function addShow(parent: Command, what: 'message' | 'dead letter'): void {
+    addPlace(parent.command('show'), deps)
+      .summary(`what is known of one ${what}`)
+      .argument('<id>', 'its message id, or its number of the list')
+      .option('--content', 'its metadata and content too', false)
+      .action((id: string, flags: ShowFlags) =>
+        onDesks(flags, (desk, around) =>
+          showMessage(desk, { key: keyOf(id), what, content: flags.content }, around),
+        ),
+      );
+  }
+}
+
+function surroundings({ format }: CommonFlags, { out, err, clock }: LocalCommandsDeps): Surroundings {
+  const never = new AbortController().signal;
+  return { printer: new Printer({ out, err, format }), now: () => clock.now(), abort: never };
+}
+
+/** Ctrl-C ends the action and not the program, so that what was opened is closed. */
+function interruptible(flags: CommonFlags, deps: LocalCommandsDeps): Surroundings {
+  const abort = new AbortController();
+  void deps.interrupted().then(() => abort.abort());
+  return { ...surroundings(flags, deps), abort: abort.signal };
+}
+
+async function readContent(file: string | undefined, deps: LocalCommandsDeps): Promise<Uint8Array> {
+  if (file === undefined) return new Uint8Array();
+  if (file === '-') return await deps.readStdin();
+  try {
+    return deps.readFile(file);
+  } catch (error) {
+    throw new YggError('YGG_USAGE', `Content file "${file}" cannot be read: ${reasonOf(error)}.`, {
+      cause: error,
+    });
+  }
+}
