@@ -156,6 +156,12 @@ export class Admission {
     }
   }
 
+  /** A request was put into the inbox by somebody else; it may be a cancel that is tried again. */
+  onAdded(directive: string): void {
+    this.#lane(directive).cancels = true;
+    this.fill(directive);
+  }
+
   /** A request that is not in the working set is about to be given up, or was never taken. */
   drop(sequence: number, directive: string): void {
     const lane = this.#lanes.get(directive);

@@ -195,7 +195,7 @@ class Router implements MessageRouter {
       this.#admission.settle(sequence, directive, outcome),
     );
     signals.on('data-consume', this.name, ({ sequence }) => this.#publishing.consume(sequence));
-    signals.on('inbox-add', this.name, ({ directive }) => this.#admission.fill(directive));
+    signals.on('inbox-add', this.name, ({ directive }) => this.#admission.onAdded(directive));
     signals.on('worker-register', this.name, ({ handler }) => {
       this.#grace.onRegister(handler);
       this.#admission.onRegister(handler);

@@ -18,7 +18,7 @@ interface Source {
   readonly imports: readonly string[];
 }
 
-const components = ['message-router', 'data-processor', 'dispatcher', 'process-manager'];
+const components = ['message-router', 'data-processor', 'dispatcher', 'process-manager', 'control'];
 
 /** Outside things and the only places that may touch them. */
 const gatekeepers: ReadonlyArray<readonly [thing: RegExp, places: RegExp]> = [
@@ -31,7 +31,7 @@ const gatekeepers: ReadonlyArray<readonly [thing: RegExp, places: RegExp]> = [
   // Programs pass small runners in where a folder has to start something.
   [/^node:child_process$/, /^(src\/process|cmd)\//],
   [/^smol-toml$/, /^src\/config\//],
-  [/^commander$/, /^(cmd|src\/config|src\/remote)\//],
+  [/^commander$/, /^(cmd|src\/config|src\/local|src\/remote)\//],
   [/^pino$/, /^src\/base\//],
 ];
 
@@ -43,7 +43,7 @@ const free = /^node:/;
  * together; a folder that needs another says what it needs in its own `deps` type.
  */
 const spine =
-  /^src\/(signals|channel|datastore|messages|counters|lifecycle)\.ts$|^src\/journal\/(journal|request-hash)\.ts$/;
+  /^src\/(signals|channel|datastore|messages|counters|lifecycle|control-api)\.ts$|^src\/journal\/(journal|message-record|request-hash)\.ts$/;
 
 const crossings: ReadonlyArray<readonly [from: RegExp, to: RegExp, reason: string]> = [
   [/^src\/host\//, /^src\/config\/toml/, 'tags are TOML, and config is the only place that reads TOML'],

@@ -198,6 +198,22 @@ describe('cancels', () => {
     expect(rig.datastore.messages.get(sequence)).toMatchObject({ cancel: true, slot: false });
   });
 
+  test('that are tried again are admitted, also when all others had been', async () => {
+    const rig = await createRig();
+    rig.register();
+    const connection = await online(rig);
+    sendData(connection, cancel);
+    await rig.until('admitted', () => rig.of('data-recv').length === 1);
+    const { sequence } = rig.of('data-recv')[0] ?? { sequence: 0 };
+    rig.journal.inbox.bury(sequence, 'worker-error', 'It threw.');
+    rig.datastore.messages.remove(sequence);
+    const retried = rig.journal.dead.retry(sequence);
+    await retried?.committed;
+    void rig.signals.emit('inbox-add', { sequence: retried?.sequence ?? 0, directive: 'echo' });
+    await rig.until('admitted again', () => rig.of('data-recv').length === 2);
+    expect(rig.of('data-recv')[1]).toMatchObject({ sequence: retried?.sequence, cancel: true });
+  });
+
   test('of which too many wait: the oldest is dropped', async () => {
     const rig = await createRig();
     const connection = await online(rig);
