@@ -21,6 +21,7 @@ export interface ControlClientOptions {
 }
 
 const channelOptions = {
+  'grpc.use_local_subchannel_pool': 1,
   'grpc.enable_http_proxy': 0,
   'grpc.enable_retries': 0,
   'grpc.enable_channelz': 0,
