@@ -25,7 +25,16 @@ import type { Tables } from './open-tables.ts';
 import { receiptOf } from './outcome.ts';
 import { requestHash } from './request-hash.ts';
 import { RequestRows } from './request-rows.ts';
-import { accepted, arrived, calledOff, fetched, finished, givenBack, offered, restored } from './request-states.ts';
+import {
+  accepted,
+  arrived,
+  calledOff,
+  fetched,
+  finished,
+  givenBack,
+  offered,
+  restored,
+} from './request-states.ts';
 import type { StoredDead, StoredRequest } from './stored.ts';
 import { bodyOf } from './tables.ts';
 import { gaugeOf, isFull, shareOf, type Tallies } from './tallies.ts';

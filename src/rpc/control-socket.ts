@@ -48,6 +48,9 @@ export async function openControlSocket({
     'grpc.max_concurrent_streams': maxStreams,
     'grpc-node.max_session_memory': 10,
     'grpc.enable_channelz': 0,
+    // Connections that make no sense end here as they do on the sockets of workers.
+    'grpc.keepalive_time_ms': 60_000,
+    'grpc.keepalive_timeout_ms': 20_000,
   });
   const streams = new Streams();
   serve(server, control, streams);
