@@ -111,7 +111,7 @@ describe('status', () => {
     const scope = testScope();
     const { home, yggd } = await startControlled(scope, { handlers: [] });
     yggd.kill('SIGSTOP');
-    const { code, err } = await ask(scope, home, 'status', '--timeout', '300ms');
+    const { code, err } = await ask(scope, home, 'status', '--timeout', '500ms');
     yggd.kill('SIGCONT');
     expect(code).toBe(75);
     expect(err).toBe('yggctl: The daemon did not answer in time.');
@@ -139,9 +139,9 @@ describe('dispatch', () => {
 
   test('of what no worker takes ends at the time-out, the message stays and says what became of it', async () => {
     const scope = testScope();
-    const flags = ['--worker-grace', '2s'];
+    const flags = ['--worker-grace', '4s'];
     const { home, server } = await startControlled(scope, { handlers: [], flags });
-    const { code, out, err } = await ask(scope, home, 'dispatch', 'nobody', '--timeout', '300ms');
+    const { code, out, err } = await ask(scope, home, 'dispatch', 'nobody', '--timeout', '2s');
     expect({ code, out }).toEqual({ code: 75, out: '' });
     const [, id = ''] = /"yggctl messages show ([0-9a-f-]{36})"/.exec(err) ?? [];
     expect((await askJson(scope, home, 'messages', 'show', id)).json[0]).toMatchObject({
