@@ -16,7 +16,7 @@ import {
   mostPerFrame,
   type WorkerFrame,
 } from './attach-frames.ts';
-import type { Method } from './protocol.ts';
+import type { Method } from './proto-file.ts';
 
 /** What a stream reports. */
 export interface AttachReceiver {

@@ -5,7 +5,13 @@
  * calls, it passes them on.
  */
 import { setImmediate as turn } from 'node:timers/promises';
-import { type handleBidiStreamingCall, type handleUnaryCall, Metadata, Server, type sendUnaryData } from '@grpc/grpc-js';
+import {
+  type handleBidiStreamingCall,
+  type handleUnaryCall,
+  Metadata,
+  Server,
+  type sendUnaryData,
+} from '@grpc/grpc-js';
 import { pause } from '../base/deadline.ts';
 import { reasonOf, type YggError } from '../base/errors.ts';
 import { addressFor } from './address.ts';
