@@ -20,9 +20,9 @@ function after(name: string, file: string, find: string): CrashPoint {
 const points: readonly CrashPoint[] = [
   before('replay', 'src/dispatcher/leftovers', 'settle(deps, row);'),
   before('receive', 'src/message-router/intake', "this.#deps.counters.count('messages_received');"),
-  before('commit-before', 'src/journal/lmdb-store', 'await this.#transact(writes, count); }'),
-  after('commit-after', 'src/journal/lmdb-store', 'await this.#transact(writes, count);'),
-  before('flush-after', 'src/journal/lmdb-store', 'flush(); for (const waiter'),
+  after('commit-before', 'src/journal/lmdb-store', 'this.#count += 1;'),
+  before('commit-after', 'src/journal/lmdb-store', 'void this.#root.flushed.then(() => {'),
+  after('flush-after', 'src/journal/lmdb-store', 'void this.#root.flushed.then(() => {'),
   before('puback-before', 'src/mqtt/mqtt-connection', 'if (this.#filter.writable) writeToStream('),
   after('puback-after', 'src/mqtt/packet-filter', 'this.#socket.write(Buffer.concat(pieces));'),
   before('admission', 'src/message-router/admission', 'this.#occupy(lane, row.sequence, row.size);'),

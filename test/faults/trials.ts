@@ -4,6 +4,7 @@ import { instrumented } from './instrumented.ts';
 import { volatileDisk } from './power-cuts.ts';
 import type { Figure } from './report.ts';
 import type { Trial, TrialSettings } from './trial.ts';
+import { badInputs } from './trials/bad-inputs.ts';
 import { brokerFaults } from './trials/broker-faults.ts';
 import { type KillsOptions, type KillsResult, kills } from './trials/kills.ts';
 import { announcedPacket, backlog, flood, largeContent, type Peak } from './trials/memory.ts';
@@ -230,6 +231,23 @@ export const trials: readonly Trial[] = [
       figures.push(figure(await backlog(scope, { messages: waiting / 10, size: 100 })));
       figures.push(figure(await backlog(scope, { messages: waiting, size: 100, limit: '2500000/8GiB' })));
       return figures;
+    },
+  },
+  {
+    name: 'inputs',
+    async run({ scope, dice, share }): Promise<Figure[]> {
+      const inputs = Math.ceil(1_000_000 * share);
+      const { counts, failures } = badInputs(scope, { seed: dice.upTo(2 ** 31), inputs });
+      for (const failure of failures.slice(0, 10)) console.error(failure);
+      const told = counts.map(({ name, inputs: count, refused }) => `${count} ${name} (${refused} refused)`);
+      return [
+        {
+          name: 'bad inputs: crashes, hangs, errors without a code',
+          value: failures.length,
+          atMost: 0,
+          detail: told.join(', '),
+        },
+      ];
     },
   },
 ];
