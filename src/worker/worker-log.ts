@@ -6,14 +6,14 @@ import { reasonOf } from '../base/errors.ts';
 import type { LogFields, Logger, LogLevel } from '../base/log.ts';
 import { cut, printable } from '../base/printable.ts';
 
-const levels: readonly LogLevel[] = ['error', 'warn', 'info', 'debug', 'trace'];
+const levels: readonly string[] = ['error', 'warn', 'info', 'debug', 'trace'];
 
 /** Characters of a field that are shown. */
 const longestField = 8192;
 
 /** `level` in any case, as in `YGG_LOG_LEVEL`; what is none counts as `info`. */
 export function workerLog(write: (line: string) => void, level = 'info'): Logger {
-  const asked = levels.findIndex((known) => known === level.toLowerCase());
+  const asked = levels.indexOf(level.toLowerCase());
   const threshold = asked < 0 ? levels.indexOf('info') : asked;
   const at =
     (name: LogLevel, inherited: LogFields) =>

@@ -25,6 +25,7 @@ import { Lanes } from './lanes.ts';
 import type { Link } from './link.ts';
 import { loadProtocol, type Protocol } from './protocol.ts';
 import { processSurroundings, type Surroundings } from './surroundings.ts';
+import { UnaryClient } from './unary-client.ts';
 import { workerLog } from './worker-log.ts';
 
 interface CommonOptions {
@@ -92,6 +93,14 @@ function handlersOf(options: WorkerOptions): Handler[] {
   return handlers;
 }
 
+/** Whom a run of the worker speaks to. */
+interface Connection {
+  readonly protocol: Protocol;
+  readonly address: string;
+  readonly surroundings: Surroundings;
+  readonly log: Logger;
+}
+
 /** What runs, and how it is ended. */
 interface Session {
   readonly link: Link;
@@ -155,7 +164,8 @@ class StandardWorker implements Worker {
     const unlisten = signals ? surroundings.onTerminate((signal) => this.#leave(signal)) : () => {};
     try {
       const protocol = await loadProtocol();
-      await this.#attach(protocol, address, surroundings, log);
+      const connection = { protocol, address, surroundings, log };
+      if ((await this.#attach(connection)) === 'unimplemented') await this.#register(connection);
     } finally {
       unlisten();
       this.#session = undefined;
@@ -163,7 +173,7 @@ class StandardWorker implements Worker {
     }
   }
 
-  async #attach(protocol: Protocol, address: string, surroundings: Surroundings, log: Logger): Promise<void> {
+  async #attach({ protocol, address, surroundings, log }: Connection): Promise<'left' | 'unimplemented'> {
     const lanes = this.#newLanes(log);
     const link = new AttachLink({ receiver: lanes, clock: this.#clock });
     lanes.connect(link);
@@ -178,12 +188,35 @@ class StandardWorker implements Worker {
       onWelcome: ({ handlers }) =>
         log.info({ handlers: handlers.map(({ name }) => name).join() }, 'attached to the daemon'),
     });
-    this.#begin({ link, leave: (reason) => client.leave(reason), cut: () => client.cut() });
+    const leave = (reason: string): void => {
+      lanes.giveBack();
+      client.leave(reason);
+    };
+    this.#begin({ link, leave, cut: () => client.cut() });
     try {
-      await client.run();
+      return await client.run();
     } finally {
       link.giveUp();
     }
+  }
+
+  async #register({ protocol, address, surroundings, log }: Connection): Promise<void> {
+    const lanes = this.#newLanes(log);
+    const client = new UnaryClient({
+      protocol,
+      address,
+      pid: surroundings.pid,
+      handlers: this.#handlers,
+      receiver: lanes,
+      log,
+      clock: this.#clock,
+      random: Math.random,
+    });
+    const { link } = client;
+    lanes.connect(link);
+    // What was taken cannot be given back here: it is finished.
+    this.#begin({ link, leave: () => client.leave(), cut: () => client.cut() });
+    await client.run();
   }
 
   #newLanes(log: Logger): Lanes {
@@ -206,7 +239,6 @@ class StandardWorker implements Worker {
     this.#stopping = reason;
     const { patience = 8_000 } = this.#options;
     const session = this.#session;
-    this.#lanes?.giveBack();
     session?.leave(reason);
     this.#clock.after(Math.max(0, patience - warning), () => {
       if (this.#session === session) this.#lanes?.interrupt('The worker has to end.');

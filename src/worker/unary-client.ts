@@ -1,0 +1,199 @@
+/**
+ * Keeps a worker registered with a daemon that does not know Attach: registers, listens where it is told, and does so
+ * again when the daemon was gone.
+ *
+ * Owns the channel to the daemon and the server the daemon calls.
+ */
+import type { Client, Server, ServerUnaryCall, ServiceError, sendUnaryData } from '@grpc/grpc-js';
+import { Backoff } from '../base/backoff.ts';
+import { pause } from '../base/deadline.ts';
+import { YggError } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import { brokerEvents } from './frames.ts';
+import type { Handler } from './handler.ts';
+import type { LinkReceiver } from './link.ts';
+import type { Data, Method, Protocol } from './protocol.ts';
+import { UnaryLink, type UnaryLinkDeps } from './unary-link.ts';
+
+export interface UnaryClientDeps extends Pick<UnaryLinkDeps, 'clock'> {
+  readonly protocol: Protocol;
+  readonly address: string;
+  readonly pid: number;
+  readonly handlers: readonly Handler[];
+  readonly receiver: LinkReceiver;
+  readonly log: Logger;
+  readonly random: () => number;
+}
+
+/** Milliseconds the daemon may take for one call. */
+const callDeadline = 10_000;
+/** Milliseconds until an answer that was not taken now is sent again. */
+const rest = 1_000;
+
+export class UnaryClient {
+  readonly link: UnaryLink;
+  readonly #deps: UnaryClientDeps;
+  readonly #client: Client;
+  readonly #backoff: Backoff;
+  readonly #ended = new AbortController();
+  #server: Server | undefined;
+  #leaving = false;
+
+  constructor(deps: UnaryClientDeps) {
+    this.#deps = deps;
+    const { protocol, address, receiver, clock, random } = deps;
+    this.link = new UnaryLink({
+      receiver,
+      clock,
+      send: (data, done) => this.#send(data, done),
+      onIdle: () => this.#check(),
+    });
+    this.#backoff = new Backoff({ floor: 100, cap: 5_000, random });
+    this.#client = new protocol.grpc.Client(address, protocol.grpc.credentials.createInsecure(), {
+      'grpc.enable_retries': 0,
+      'grpc.enable_channelz': 0,
+      'grpc.max_reconnect_backoff_ms': 5_000,
+      // A channel that rests would look like a daemon that is gone.
+      'grpc.client_idle_timeout_ms': 2 ** 31 - 1,
+    });
+  }
+
+  /**
+   * Resolves when the worker has left.
+   *
+   * @throws YggError `YGG_HANDLER_TAKEN` when the daemon refuses a handler at the first registration
+   */
+  async run(): Promise<void> {
+    const { log, handlers } = this.#deps;
+    let registered = false;
+    try {
+      while (!this.#ended.signal.aborted) {
+        try {
+          await this.#register();
+          registered = true;
+          this.#backoff.reset();
+          log.info({ handlers: handlers.map(({ name }) => name).join() }, 'registered with the daemon');
+          await this.#disconnected();
+        } catch (error) {
+          if (!registered && error instanceof YggError) throw error;
+          log.debug({ error }, 'could not register, trying again');
+        }
+        this.#server?.tryShutdown(() => {});
+        await pause(this.#backoff.next(), { abort: this.#ended.signal });
+      }
+    } finally {
+      this.#server?.forceShutdown();
+      this.#client.close();
+    }
+  }
+
+  /** No further messages; ends when everything in hand is answered. */
+  leave(): void {
+    this.#leaving = true;
+    this.#server?.tryShutdown(() => {});
+    this.#check();
+  }
+
+  /** Ends whatever is left. */
+  cut(): void {
+    this.#ended.abort();
+  }
+
+  #check(): void {
+    if (this.#leaving && this.link.idle) this.cut();
+  }
+
+  async #register(): Promise<void> {
+    const { handlers, pid, protocol } = this.#deps;
+    const { grpc, Register } = protocol;
+    const server = this.#newServer();
+    for (const { name, detached, features } of handlers) {
+      const request = { handler: name, pid, detachedContent: detached, features };
+      const { registered, address } = await this.#call(Register, request);
+      if (!registered) {
+        server.forceShutdown();
+        throw new YggError('YGG_HANDLER_TAKEN', `The daemon does not register ${name}: it is taken.`);
+      }
+      await new Promise<void>((resolve, reject) => {
+        const where = address.startsWith('unix:') ? address : `unix:${address.replace(/^@/, '\0')}`;
+        server.bindAsync(where, grpc.ServerCredentials.createInsecure(), (error) =>
+          error ? reject(error) : resolve(),
+        );
+      });
+    }
+    this.#server = server;
+    if (this.#leaving) server.tryShutdown(() => {});
+  }
+
+  #newServer(): Server {
+    const { protocol, receiver } = this.#deps;
+    const { grpc, Take, NotifyEvent } = protocol;
+    const server = new grpc.Server({ 'grpc.enable_channelz': 0 });
+    // An OK means accepted, not done.
+    const take = ({ request }: ServerUnaryCall<Data, object>, answer: sendUnaryData<object>): void => {
+      answer(null, {});
+      this.link.take(request);
+    };
+    server.register(Take.path, take, Take.responseSerialize, Take.requestDeserialize, 'unary');
+    const hear = (
+      { request }: ServerUnaryCall<{ readonly name: number }, object>,
+      answer: sendUnaryData<object>,
+    ): void => {
+      answer(null, {});
+      const event = brokerEvents[request.name];
+      if (event) receiver.onEvent(event);
+    };
+    server.register(
+      NotifyEvent.path,
+      hear,
+      NotifyEvent.responseSerialize,
+      NotifyEvent.requestDeserialize,
+      'unary',
+    );
+    return server;
+  }
+
+  /** Resolves when the connection to the daemon is gone, or the worker ends. */
+  #disconnected(): Promise<void> {
+    const { READY } = this.#deps.protocol.grpc.connectivityState;
+    return new Promise((resolve) => {
+      const { signal } = this.#ended;
+      signal.addEventListener('abort', () => resolve(), { once: true });
+      if (signal.aborted) resolve();
+      this.#client.getChannel().watchConnectivityState(READY, Number.POSITIVE_INFINITY, () => resolve());
+    });
+  }
+
+  #send(data: Data, done: (error?: Error) => void): void {
+    const { protocol, clock, log } = this.#deps;
+    const { status } = protocol.grpc;
+    const again: readonly number[] = [
+      status.UNAVAILABLE,
+      status.RESOURCE_EXHAUSTED,
+      status.DEADLINE_EXCEEDED,
+    ];
+    this.#call(protocol.Send, data).then(
+      () => done(),
+      (error: ServiceError) => {
+        if (!again.includes(error.code)) {
+          log.warn({ message_id: data.responseTo, error: error.details }, 'an answer was not taken');
+          done(error);
+        } else if (this.#ended.signal.aborted) done(error);
+        else clock.after(rest, () => this.#send(data, done));
+      },
+    );
+  }
+
+  #call<Request, Answer>(method: Method<Request, Answer>, request: Request): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      this.#client.makeUnaryRequest(
+        method.path,
+        method.requestSerialize,
+        method.responseDeserialize,
+        request,
+        { deadline: Date.now() + callDeadline },
+        (error, answer) => (answer ? resolve(answer) : reject(error ?? new Error('no answer'))),
+      );
+    });
+  }
+}
