@@ -54,59 +54,76 @@ export interface LocalCommandsDeps extends DaemonDoorDeps, FlagReaders {
 }
 
 export function addLocalCommands(program: Command, deps: LocalCommandsDeps): void {
-  /** Runs an action on the running daemon. One that is answered once needs no gentle interruption. */
-  const onDaemon = (flags: CommonFlags, act: (control: Control, around: Surroundings) => Promise<void>) =>
-    withDaemon(flags, flags.timeout, deps, (control) => act(control, surroundings(flags, deps)));
-  const watching = (flags: CommonFlags, act: (control: Control, around: Surroundings) => Promise<void>) =>
-    withDaemon(flags, flags.timeout, deps, (control) => act(control, interruptible(flags, deps)));
-  /** Runs an action on messages and dead letters, whether the daemon runs or not. */
-  const onDesks = (flags: CommonFlags, act: (desks: Desks, around: Surroundings) => Promise<void>) => {
-    const around = interruptible(flags, deps);
-    const onStopped = (stateDir: string): Promise<void> =>
-      around.printer.remark(`no daemon runs; this is what lies in ${stateDir}`);
-    return withDesks(flags, flags.timeout, { ...deps, onStopped }, (desks) => act(desks, around));
-  };
+  addStatus(program, deps);
+  addWorkers(program, deps);
+  addMessages(program, deps);
+  addDeadLetters(program, deps);
+  addDispatch(program, deps);
+  addListen(program, deps);
+  addLogLevel(program, deps);
+  addReload(program, deps);
+}
 
+function addStatus(program: Command, deps: LocalCommandsDeps): void {
   addCommon(program.command('status'), deps)
     .summary('how the daemon is: broker, workers, messages, disk, counters')
-    .action((flags: CommonFlags) => onDaemon(flags, showStatus));
+    .description('Says how the daemon is: broker, workers, messages, disk, every counter.')
+    .action((flags: CommonFlags) => onDaemon(flags, deps, showStatus));
+}
 
+function addWorkers(program: Command, deps: LocalCommandsDeps): void {
   const workers = program.command('workers').summary('the workers of the daemon');
   addCommon(workers.command('list'), deps)
     .summary('registered workers, and worker programs that have not registered')
-    .action((flags: CommonFlags) => onDaemon(flags, listWorkers));
+    .action((flags: CommonFlags) => onDaemon(flags, deps, listWorkers));
+}
 
+function addMessages(program: Command, deps: LocalCommandsDeps): void {
   const messages = program.command('messages').summary('messages of any state; also while no daemon runs');
   addFilters(messages.command('list'), deps)
     .summary('messages, the latest first')
     .addOption(stateOption())
     .action((flags: ListFlags) =>
-      onDesks(flags, (desk, around) => listMessages(desk, queryOf(flags), around)),
+      onDesks(flags, deps, (desks, around) => listMessages(desks, queryOf(flags), around)),
     );
-  addShow(messages, 'message');
+  addShow(messages, 'message', deps);
+}
 
+function addDeadLetters(program: Command, deps: LocalCommandsDeps): void {
   const letters = program
     .command('dead-letters')
     .summary('messages that were given up; also while no daemon runs');
   addFilters(letters.command('list'), deps)
     .summary('dead letters, the latest first')
     .action((flags: ListFlags) =>
-      onDesks(flags, (desk, around) => listDeadLetters(desk, queryOf(flags), around)),
+      onDesks(flags, deps, (desks, around) => listDeadLetters(desks, queryOf(flags), around)),
     );
-  addShow(letters, 'dead letter');
+  addShow(letters, 'dead letter', deps);
   addPlace(letters.command('retry'), deps)
     .summary('put dead letters back, as if they were new')
     .argument('<id...>', 'message ids, or numbers of the list')
     .action((ids: readonly string[], flags: CommonFlags) =>
-      onDesks(flags, (desk, around) => retryDeadLetters(desk, ids.map(keyOf), around)),
+      onDesks(flags, deps, (desks, around) => retryDeadLetters(desks, ids.map(keyOf), around)),
     );
   addPlace(letters.command('drop'), deps)
     .summary('forget dead letters')
     .argument('<id...>', 'message ids, or numbers of the list')
     .action((ids: readonly string[], flags: CommonFlags) =>
-      onDesks(flags, (desk, around) => dropDeadLetters(desk, ids.map(keyOf), around)),
+      onDesks(flags, deps, (desks, around) => dropDeadLetters(desks, ids.map(keyOf), around)),
     );
+}
 
+function addShow(parent: Command, what: 'message' | 'dead letter', deps: LocalCommandsDeps): void {
+  addPlace(parent.command('show'), deps)
+    .summary(`what is known of one ${what}`)
+    .argument('<id>', 'its message id, or its number of the list')
+    .option('--content', 'its metadata and content too', false)
+    .action((id: string, { content, ...flags }: ShowFlags) =>
+      onDesks(flags, deps, (desks, around) => showMessage(desks, { key: keyOf(id), what, content }, around)),
+    );
+}
+
+function addDispatch(program: Command, deps: LocalCommandsDeps): void {
   addCommon(program.command('dispatch'), deps)
     .summary('give a message to a worker of this machine, without the broker')
     .description(
@@ -119,42 +136,62 @@ export function addLocalCommands(program: Command, deps: LocalCommandsDeps): voi
     .action(async (directive: string, file: string | undefined, flags: DispatchFlags) => {
       const metadata = deps.readMetadata(flags.metadata ?? []) ?? {};
       const request = { directive, metadata, content: await readContent(file, deps) };
-      await watching(flags, (control, around) =>
-        dispatch(control, request, { ...around, ...flags, clock: deps.clock }),
+      const { clock } = deps;
+      const { timeout, wait } = flags;
+      await watching(flags, deps, (control, around) =>
+        dispatch(control, request, { ...around, clock, timeout, wait }),
       );
     });
+}
 
+function addListen(program: Command, deps: LocalCommandsDeps): void {
   addCommon(program.command('listen'), deps)
     .summary('what happens to workers and messages, live')
     .description('Prints what happens in the daemon of this machine, live, until it is interrupted.')
-    .action((flags: CommonFlags) => watching(flags, listen));
+    .action((flags: CommonFlags) => watching(flags, deps, listen));
+}
 
+function addLogLevel(program: Command, deps: LocalCommandsDeps): void {
   addCommon(program.command('log-level'), deps)
     .summary('change what the daemon logs')
     .description('Changes what the daemon logs, until the next reload or restart.')
     .argument('<level>', logLevels.join(', '), levelOf)
     .action((level: LogLevel, flags: CommonFlags) =>
-      onDaemon(flags, (control, around) => setLogLevel(control, level, around)),
+      onDaemon(flags, deps, (control, around) => setLogLevel(control, level, around)),
     );
+}
 
+function addReload(program: Command, deps: LocalCommandsDeps): void {
   addCommon(program.command('reload'), deps)
     .summary('read configuration, facts and tags again, and return to the broker')
     .description(
       'Does what SIGHUP does: reads configuration, facts and tags again, and returns to the broker.',
     )
-    .action((flags: CommonFlags) => onDaemon(flags, reload));
+    .action((flags: CommonFlags) => onDaemon(flags, deps, reload));
+}
 
-  function addShow(parent: Command, what: 'message' | 'dead letter'): void {
-    addPlace(parent.command('show'), deps)
-      .summary(`what is known of one ${what}`)
-      .argument('<id>', 'its message id, or its number of the list')
-      .option('--content', 'its metadata and content too', false)
-      .action((id: string, flags: ShowFlags) =>
-        onDesks(flags, (desk, around) =>
-          showMessage(desk, { key: keyOf(id), what, content: flags.content }, around),
-        ),
-      );
-  }
+type OnDaemon = (control: Control, around: Surroundings) => Promise<void>;
+
+/** On the running daemon, with calls that are answered once: Ctrl-C simply ends the program. */
+function onDaemon(flags: CommonFlags, deps: LocalCommandsDeps, act: OnDaemon): Promise<void> {
+  return withDaemon(flags, flags.timeout, deps, (control) => act(control, surroundings(flags, deps)));
+}
+
+/** On the running daemon, for as long as somebody wants to watch. */
+function watching(flags: CommonFlags, deps: LocalCommandsDeps, act: OnDaemon): Promise<void> {
+  return withDaemon(flags, flags.timeout, deps, (control) => act(control, interruptible(flags, deps)));
+}
+
+/** On messages and dead letters, whether the daemon runs or not. */
+function onDesks(
+  flags: CommonFlags,
+  deps: LocalCommandsDeps,
+  act: (desks: Desks, around: Surroundings) => Promise<void>,
+): Promise<void> {
+  const around = interruptible(flags, deps);
+  const onStopped = (stateDir: string): Promise<void> =>
+    around.printer.remark(`no daemon runs; this is what lies in ${stateDir}`);
+  return withDesks(flags, flags.timeout, { ...deps, onStopped }, (desks) => act(desks, around));
 }
 
 function surroundings({ format }: CommonFlags, { out, err, clock }: LocalCommandsDeps): Surroundings {
