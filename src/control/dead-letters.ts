@@ -1,11 +1,10 @@
 /**
  * Looks at dead letters and settles them, in the journal of a running daemon or of one that is stopped.
  */
-import { setImmediate as turn } from 'node:timers/promises';
 import type { DeadLetterDesk, MessageKey, MessageQuery } from '../control-api.ts';
 import type { Journal, Receipt } from '../journal/journal.ts';
-import type { MessagePage, MessageRecord } from '../journal/message-record.ts';
-import { findMessage, missing, select } from './messages.ts';
+import type { MessagePage, MessageRecord, Messages } from '../journal/message-record.ts';
+import { findById, findMessage, missing, select } from './messages.ts';
 
 export interface DeadLettersDeps {
   readonly journal: Pick<Journal, 'messages' | 'inbox' | 'dead'>;
@@ -16,34 +15,23 @@ export interface DeadLettersDeps {
 
 export function createDeadLetterDesk(deps: DeadLettersDeps): DeadLetterDesk {
   const { journal, onRetried, onDropped } = deps;
+  const letters: Messages = {
+    page: (limit, before) => deadPage(journal, limit, before),
+    get: (sequence) => journal.messages.get(sequence),
+  };
 
   async function find(key: MessageKey): Promise<MessageRecord> {
     const record = await findMessage(journal, key);
     if (record?.state === 'dead') return record;
     // The id of a dead letter may belong to a later message by now.
-    return (key.sequence > 0 ? undefined : await findById(key.messageId)) ?? missing(key, 'dead letter');
-  }
-
-  async function findById(messageId: string): Promise<MessageRecord | undefined> {
-    let next: number | undefined;
-    do {
-      const { records, next: older } = deadPage(journal, 256, next);
-      const found = records.find((record) => record.messageId === messageId);
-      if (found) return found;
-      next = older;
-      await turn();
-    } while (next !== undefined);
-    return undefined;
+    return (
+      (key.sequence > 0 ? undefined : await findById(letters, key.messageId)) ?? missing(key, 'dead letter')
+    );
   }
 
   return {
-    listDeadLetters: (query, abort) => {
-      const messages = {
-        page: (limit: number, before?: number) => deadPage(journal, limit, before),
-        get: (sequence: number) => journal.messages.get(sequence),
-      };
-      return select(messages, { ...query, states: [] } satisfies MessageQuery, abort);
-    },
+    listDeadLetters: (query, abort) =>
+      select(letters, { ...query, states: [] } satisfies MessageQuery, abort),
     showDeadLetter: find,
     async retryDeadLetter(key) {
       const before = await find(key);

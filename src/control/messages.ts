@@ -84,10 +84,14 @@ export async function findMessage(
   if (sequence > 0) return journal.messages.get(sequence);
   const known = journal.inbox.find(messageId);
   const request = known && journal.messages.get(known.sequence);
-  if (request) return request;
+  return request ?? (await findById(journal.messages, messageId));
+}
+
+/** The latest with this id. */
+export async function findById(messages: Messages, messageId: string): Promise<MessageRecord | undefined> {
   let next: number | undefined;
   do {
-    const { records, next: older } = journal.messages.page(page, next);
+    const { records, next: older } = messages.page(page, next);
     const found = records.find((record) => record.messageId === messageId);
     if (found) return found;
     next = older;
