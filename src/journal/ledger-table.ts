@@ -87,7 +87,10 @@ export class LedgerTable<K extends Key, V> {
   /** A page of what is on the disk, as it was changed since; what came since is not in it. */
   pageOnDisk(range: Range<K>): Array<{ readonly key: K; readonly value: V }> {
     const page: Array<{ readonly key: K; readonly value: V }> = [];
-    for (const { key, value: record } of this.#host.store.page(this.name, range)) {
+    // Each change hides at most one entry of the disk.
+    const limit = range.limit + this.#fresh.size + this.#sent.size;
+    for (const { key, value: record } of this.#host.store.page(this.name, { ...range, limit })) {
+      if (page.length === range.limit) break;
       const id = idOf(key);
       const change = this.#fresh.get(id) ?? this.#sent.get(id);
       const value = change ? change.value : (this.#kept.get(id) ?? this.#decode(key, record));

@@ -48,6 +48,18 @@ describe('a response', () => {
     expect(outbox.responses(0, 10)).toEqual([]);
   });
 
+  test('is listed in full pages, whatever is being removed', async () => {
+    const { journal, store, settle } = openOnMemory();
+    const { outbox } = journal;
+    const sequences = Array.from({ length: 6 }, () => outbox.respond(response()).sequence);
+    await settle();
+    store.held = true;
+    for (const sequence of sequences.slice(0, 3)) outbox.remove(sequence);
+    expect(outbox.responses(0, 3).map(({ sequence }) => sequence)).toEqual(sequences.slice(3));
+    store.release();
+    await settle();
+  });
+
   test('finishes its request in the same transaction', async () => {
     const { journal, store, settle } = openOnMemory();
     const { sequence } = journal.inbox.receive(request({ messageId: 'm' }), { redelivery: 'until-done' });
