@@ -6,6 +6,7 @@ import type { Figure } from './report.ts';
 import type { Trial, TrialSettings } from './trial.ts';
 import { badInputs } from './trials/bad-inputs.ts';
 import { brokerFaults } from './trials/broker-faults.ts';
+import { diskFaults } from './trials/disk-faults.ts';
 import { type KillsOptions, type KillsResult, kills } from './trials/kills.ts';
 import { announcedPacket, backlog, flood, largeContent, type Peak } from './trials/memory.ts';
 import { brokerRecoveries, daemonRecoveries } from './trials/recovery.ts';
@@ -231,6 +232,29 @@ export const trials: readonly Trial[] = [
       figures.push(figure(await backlog(scope, { messages: waiting / 10, size: 100 })));
       figures.push(figure(await backlog(scope, { messages: waiting, size: 100, limit: '2500000/8GiB' })));
       return figures;
+    },
+  },
+  {
+    name: 'disk',
+    async run({ scope, dice, share }): Promise<Figure[]> {
+      const result = await diskFaults(scope, { dice, faults: Math.ceil(200 * share) });
+      const { faults, kills: killed, ends, lost, reported, responsesLost, recoveries } = result;
+      return [
+        {
+          name: 'disk faults: acknowledged or answered, and lost',
+          value: lost.length + reported + responsesLost.length,
+          atMost: 0,
+          detail: `${faults} faults, ${killed} of them with a kill, ${result.acknowledged} messages`,
+        },
+        { name: 'disk faults: ends nobody asked for', value: ends, atMost: 0 },
+        {
+          name: 'disk well again to the next answer, longest',
+          value: Math.max(...recoveries),
+          unit: 'ms',
+          atMost: 10_000,
+          detail: `median ${Math.round(percentile(recoveries, 0.5))} ms`,
+        },
+      ];
     },
   },
   {

@@ -52,6 +52,7 @@ export type Behaviour =
   | 'answer-early'
   | 'numbered'
   | 'signed'
+  | 'persistent'
   | 'poisoned';
 
 export interface NodeWorkerOptions extends WorkerOptions {

@@ -30,11 +30,11 @@ export class Home {
   readonly runtimeDir: string;
   readonly stateDir: string;
 
-  constructor(root: string) {
+  constructor(root: string, stateDir: string = path.join(root, 'state')) {
     this.workerDir = path.join(root, 'workers');
     this.configDir = path.join(root, 'config');
     this.runtimeDir = path.join(root, 'run');
-    this.stateDir = path.join(root, 'state');
+    this.stateDir = stateDir;
     for (const folder of [this.workerDir, this.configDir]) mkdirSync(folder, { mode: 0o755 });
   }
 
@@ -66,8 +66,9 @@ export class Home {
   }
 }
 
-export function createHome(scope: Scope, workers: readonly WorkerFile[] = []): Home {
-  const home = new Home(tempDir(scope));
+/** With `stateDir` the state lies elsewhere. */
+export function createHome(scope: Scope, workers: readonly WorkerFile[] = [], stateDir?: string): Home {
+  const home = new Home(tempDir(scope), stateDir);
   for (const worker of workers) home.install(worker);
   // Ended before the directory goes, whatever the test did to the daemon.
   scope.defer(async () => {

@@ -1,0 +1,71 @@
+/** A disk under the journal that is full, fails, takes no writes or hesitates when it is told to. */
+import { execFileSync } from 'node:child_process';
+import { rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import type { Scope } from '../helpers/scope.ts';
+import { tempDir } from '../helpers/temp-dir.ts';
+import type { Edit } from './instrumented.ts';
+
+export type DiskFault = 'full' | 'error' | 'read-only' | 'slow';
+
+const switchName = 'YGGD_DISK_FAULT';
+
+const ask = `
+import { readFileSync as readFault } from 'node:fs';
+async function diskFault() {
+  const fault = readFault(process.env['${switchName}'], 'utf8');
+  if (fault === 'error') throw new Error('EIO: i/o error, write');
+  if (fault === 'read-only') throw new Error('EROFS: read-only file system, write');
+  if (fault === 'slow') await new Promise((resolve) => setTimeout(resolve, 2_500));
+}
+`;
+
+/** The edits that make a daemon ask before each commit; that a disk is full it finds out by itself. */
+export const failingDisk: readonly Edit[] = [
+  { file: 'src/journal/lmdb-store', find: 'import path from', put: `${ask}$&` },
+  {
+    file: 'src/journal/lmdb-store',
+    find: 'this.#checkSpace(writes); this.#count',
+    put: 'this.#checkSpace(writes); await diskFault(); this.#count',
+  },
+];
+
+export interface FailingDisk {
+  /** A file system of its own, for the state of one daemon. */
+  readonly directory: string;
+  /** Of a daemon with these edits. */
+  readonly environment: NodeJS.ProcessEnv;
+  set(fault: DiskFault | undefined): void;
+}
+
+const size = 48;
+
+/** Needs the right to mount. */
+export function createFailingDisk(scope: Scope): FailingDisk {
+  const folder = tempDir(scope, 'ygg-disk-');
+  execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size}m,mode=0700`, 'yggd-fault', folder]);
+  scope.defer(() => void execFileSync('umount', ['--lazy', folder]));
+  const control = path.join(tempDir(scope, 'ygg-fault-'), 'fault');
+  const filler = path.join(folder, 'filler');
+  writeFileSync(control, '');
+  return {
+    directory: folder,
+    environment: { ...process.env, [switchName]: control },
+    set(fault) {
+      if (fault === 'full') fill(filler);
+      else rmSync(filler, { force: true });
+      writeFileSync(control, fault === undefined || fault === 'full' ? '' : fault);
+    },
+  };
+}
+
+/** Until there is not a block left. */
+function fill(file: string): void {
+  for (let bytes = 1024 * 1024; bytes >= 4_096; bytes /= 2) {
+    try {
+      for (;;) writeFileSync(file, Buffer.alloc(bytes), { flag: 'a' });
+    } catch {
+      // Smaller pieces may still fit.
+    }
+  }
+}
