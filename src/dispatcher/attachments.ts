@@ -111,9 +111,8 @@ export class Attachments {
   async close(reason: string): Promise<void> {
     for (const process of this.#processes) process.dismiss(reason);
     for (const stream of this.#streams) stream.end('UNAVAILABLE', reason);
-    const { clock } = this.#deps;
-    const deadline = clock.monotonic() + lastWords;
-    while (this.#streams.size > 0 && clock.monotonic() < deadline) await pause(5, { clock });
+    const deadline = performance.now() + lastWords;
+    while (this.#streams.size > 0 && performance.now() < deadline) await pause(5);
   }
 
   #onFirst(caller: Caller, stream: AttachStream, frame: WorkerFrame): AttachedProcess | undefined {

@@ -1,6 +1,7 @@
 /** A journal without a disk, as far as the Dispatcher uses one, that writes down every transition. */
 import { YggError } from '../../../src/base/errors.ts';
 import type {
+  DeadReason,
   Inbox,
   Journal,
   KnownId,
@@ -9,6 +10,7 @@ import type {
   Outbox,
   Receipt,
   RequestRow,
+  ResponseRow,
 } from '../../../src/journal/journal.ts';
 
 type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
@@ -28,6 +30,8 @@ export class MemoryJournal implements Pick<Journal, 'contentDirectory' | 'cleanS
   readonly rows: Map<number, Kept> = new Map();
   readonly responses: Array<NewResponse & { readonly sequence: number }> = [];
   readonly ids: Map<string, KnownId> = new Map();
+  /** By sequence. */
+  readonly deaths: Map<number, { readonly reason: DeadReason; readonly message: string }> = new Map();
   /** Set: adds are refused with it. */
   refusal: YggError | undefined;
   outboxFull = false;
@@ -113,8 +117,9 @@ export class MemoryJournal implements Pick<Journal, 'contentDirectory' | 'cleanS
         this.#end(sequence, 'done');
         return this.#write(`finish ${sequence}`, sequence);
       },
-      bury: (sequence, reason) => {
+      bury: (sequence, reason, message) => {
         this.#end(sequence, 'dead-offered');
+        this.deaths.set(sequence, { reason, message });
         return this.#write(`bury ${sequence} ${reason}`, sequence);
       },
       row: (sequence) => this.row(sequence),
@@ -126,7 +131,9 @@ export class MemoryJournal implements Pick<Journal, 'contentDirectory' | 'cleanS
           .filter((row) => row.sequence > after && (row.state === 'offered' || row.state === 'in-hand'))
           .slice(0, count),
     };
-    const outbox: Pick<Outbox, 'respond' | 'fill'> = {
+    const outbox: Pick<Outbox, 'respond' | 'fill' | 'responses'> = {
+      responses: (after, count) =>
+        this.responses.filter(({ sequence }) => sequence > after).slice(0, count) as unknown as ResponseRow[],
       respond: (response, finishes) => {
         if (this.outboxFull) throw new YggError('YGG_OUTBOX_FULL', 'The outbox is full.');
         this.#sequence += 1;
@@ -148,7 +155,8 @@ export class MemoryJournal implements Pick<Journal, 'contentDirectory' | 'cleanS
     };
     // The rest is never called by the Dispatcher; calling it fails the test.
     const { contentDirectory, cleanStart } = this;
-    return { inbox, outbox, contentDirectory, cleanStart } as unknown as Journal;
+    const dead = { get: (sequence: number) => this.deaths.get(sequence) };
+    return { inbox, outbox, dead, contentDirectory, cleanStart } as unknown as Journal;
   }
 
   #end(sequence: number, state: KnownId['state']): void {
