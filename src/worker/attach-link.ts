@@ -56,7 +56,7 @@ export class AttachLink implements Link {
   readonly #work = new Map<number, Work>();
   #writer: FrameWriter | undefined;
   #features: ReadonlySet<string> = new Set();
-  #health: readonly HealthResult[] | undefined;
+  #health: readonly HealthResult[] = [];
   /** Why the worker leaves, once it does. */
   #leaving: string | undefined;
 
@@ -187,7 +187,7 @@ export class AttachLink implements Link {
       content?.restart();
       this.#tellOutcome(number);
     }
-    if (this.#health && this.#features.has('health'))
+    if (this.#health.length > 0 && this.#features.has('health'))
       this.#writer?.say({ health: { results: this.#health } });
     if (this.#leaving !== undefined) this.#writer?.say({ goodbye: { reason: this.#leaving } });
   }

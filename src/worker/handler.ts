@@ -2,9 +2,11 @@
  * One handler of a worker: what its author says of it, and what that comes to.
  */
 import { YggError } from '../base/errors.ts';
+import { type Commands, commandHandler, type EventDefinitions } from './commands.ts';
 import type { Metadata, Redelivery } from './frames.ts';
 import type { Job } from './job.ts';
 import type { Message } from './message.ts';
+import { featuresOf, type Offer } from './offer.ts';
 
 /**
  * Takes one message. What it returns, or resolves to, is the answer: bytes as they are, `undefined` none, anything
@@ -12,8 +14,7 @@ import type { Message } from './message.ts';
  */
 export type OnMessage = (message: Message, job: Job) => unknown;
 
-export interface HandlerOptions {
-  readonly onMessage: OnMessage;
+export interface HandlerSettings {
   /**
    * `until-accepted` (default): no message is run twice; one that was in hand when worker or daemon died is reported.
    * `until-done`: run again until it has an outcome. The worker's own TOML wins.
@@ -34,18 +35,43 @@ export interface HandlerOptions {
   readonly accepts?: boolean;
   /** True: content over 256 KiB is not read into memory, it is there as `message.stream()`. */
   readonly streaming?: boolean;
-  /** Told to the server as they are. */
+  /** Told to the server as they are, beside what the worker offers. */
   readonly features?: Metadata;
 }
 
+/** Takes messages as they are, or as commands. */
+export type HandlerOptions = HandlerSettings &
+  (
+    | { readonly onMessage: OnMessage; readonly commands?: undefined }
+    | {
+        /** By name, each made by `command(...)`. */
+        readonly commands: Commands;
+        readonly onMessage?: undefined;
+      }
+  );
+
 /** A handler with everything said. */
-export interface Handler extends Required<Omit<HandlerOptions, 'timeout'>> {
+export interface Handler extends Required<Omit<HandlerSettings, 'timeout'>> {
   readonly name: string;
+  readonly onMessage: OnMessage;
   readonly timeout: number | undefined;
+  readonly offer: Offer;
+  /** What it throws is answered as an event, and is no failure of the message. */
+  readonly answersFailures: boolean;
+}
+
+/** What holds for all handlers of a worker. */
+export interface WorkerOffer {
+  readonly help?: string;
+  readonly events?: EventDefinitions;
 }
 
 /** @throws YggError `YGG_HANDLER_INVALID`, `YGG_USAGE` */
-export function handlerOf(name: string, options: HandlerOptions): Handler {
+export function handlerOf(
+  name: string,
+  options: HandlerOptions,
+  { help, events }: WorkerOffer = {},
+): Handler {
   if (!/^[\w.-]{1,128}$/.test(name)) {
     throw new YggError(
       'YGG_HANDLER_INVALID',
@@ -56,9 +82,13 @@ export function handlerOf(name: string, options: HandlerOptions): Handler {
   checkCount(name, 'concurrency', concurrency, 1);
   checkCount(name, 'retries', retries, 0);
   if (timeout !== undefined) checkCount(name, 'timeout', timeout, 1);
+  const { commands } = options;
+  const offer = { help, events, commands };
   return {
     name,
-    onMessage: options.onMessage,
+    onMessage: options.commands ? commandHandler(options.commands) : options.onMessage,
+    offer,
+    answersFailures: commands !== undefined,
     redelivery: options.redelivery ?? 'until-accepted',
     concurrency,
     timeout,
@@ -66,7 +96,7 @@ export function handlerOf(name: string, options: HandlerOptions): Handler {
     detached: options.detached ?? false,
     accepts: options.accepts ?? false,
     streaming: options.streaming ?? false,
-    features: options.features ?? {},
+    features: { ...featuresOf(offer), ...options.features },
   };
 }
 

@@ -4,17 +4,33 @@
 export type { ErrorCode } from '../base/errors.ts';
 export { YggError } from '../base/errors.ts';
 export type { LogFields, Logger } from '../base/log.ts';
+export {
+  type Command,
+  type CommandAnswer,
+  type CommandOptions,
+  command,
+  type EventDefinition,
+} from './commands.ts';
+export { type EventAnswer, event, fatal } from './event-answer.ts';
 export { Cancelled, RetryLater } from './failure.ts';
 export type { BrokerEvent, Metadata, Redelivery } from './frames.ts';
 export type { HandlerOptions, OnMessage } from './handler.ts';
+export {
+  daemonConnection,
+  type HealthCheck,
+  type HealthContext,
+  type HealthEndpoint,
+  type HealthStatus,
+} from './health.ts';
 export type { Job, ReplyOptions } from './job.ts';
 export type { Message } from './message.ts';
-export {
-  createWorker,
-  type OneHandler,
-  type RunOptions,
-  type SendOptions,
-  type SeveralHandlers,
-  type Worker,
-  type WorkerOptions,
-} from './worker.ts';
+export type { SchemaIssue, StandardSchema } from './standard-schema.ts';
+export { createWorker } from './worker.ts';
+export type {
+  OneHandler,
+  RunOptions,
+  SendOptions,
+  SeveralHandlers,
+  Worker,
+  WorkerOptions,
+} from './worker-options.ts';

@@ -8,6 +8,7 @@ import { randomUUID } from 'node:crypto';
 import type { Clock, Timer } from '../base/clock.ts';
 import { YggError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
+import { failureEvent, InputInvalid } from './commands.ts';
 import { contentOf } from './content.ts';
 import { EventAnswer } from './event-answer.ts';
 import { Cancelled, failureOf, RetryLater, retryDelay } from './failure.ts';
@@ -195,9 +196,10 @@ export class Run implements Job {
     this.log.warn({ code: failure.code, error: failure.text, attempt: this.attempt }, 'the handler failed');
     if (thrown instanceof RetryLater)
       this.#finish('failed', { ...failure, retry: true, delayMs: thrown.delay });
-    else if (this.attempt <= handler.retries) {
+    else if (this.attempt <= handler.retries && !(thrown instanceof InputInvalid)) {
       this.#finish('failed', { ...failure, retry: true, delayMs: retryDelay(this.attempt) });
-    } else this.#finish('failed', failure);
+    } else if (handler.answersFailures) this.#onReturned(failureEvent(thrown, failure));
+    else this.#finish('failed', failure);
   }
 
   #answer(content: unknown, options: ReplyOptions, done?: (error?: Error) => void): void {

@@ -23,6 +23,7 @@ export interface UnaryClientDeps extends Pick<UnaryLinkDeps, 'clock'> {
   readonly receiver: LinkReceiver;
   readonly log: Logger;
   readonly random: () => number;
+  readonly onConnect: () => void;
 }
 
 /** Milliseconds the daemon may take for one call. */
@@ -38,6 +39,8 @@ export class UnaryClient {
   readonly #ended = new AbortController();
   #server: Server | undefined;
   #leaving = false;
+  /** Whether the daemon knows this worker now. */
+  registered = false;
 
   constructor(deps: UnaryClientDeps) {
     this.#deps = deps;
@@ -64,20 +67,23 @@ export class UnaryClient {
    * @throws YggError `YGG_HANDLER_TAKEN` when the daemon refuses a handler at the first registration
    */
   async run(): Promise<void> {
-    const { log, handlers } = this.#deps;
-    let registered = false;
+    const { log, handlers, onConnect } = this.#deps;
+    let everRegistered = false;
     try {
       while (!this.#ended.signal.aborted) {
         try {
           await this.#register();
-          registered = true;
+          this.registered = true;
+          everRegistered = true;
+          onConnect();
           this.#backoff.reset();
           log.info({ handlers: handlers.map(({ name }) => name).join() }, 'registered with the daemon');
           await this.#disconnected();
         } catch (error) {
-          if (!registered && error instanceof YggError) throw error;
+          if (!everRegistered && error instanceof YggError) throw error;
           log.debug({ error }, 'could not register, trying again');
         }
+        this.registered = false;
         this.#server?.tryShutdown(() => {});
         await pause(this.#backoff.next(), { abort: this.#ended.signal });
       }

@@ -220,7 +220,7 @@ test('a worker that is stopped finishes what it began, and takes nothing more', 
   await stopped;
   expect(await begun.result).toMatchObject({ outcome: 'done' });
   expect(late.answers).toEqual([]);
-  await expect(worker.send(1)).rejects.toMatchObject({ code: 'YGG_CLOSED' });
+  await expect(worker.send('late', 1)).rejects.toMatchObject({ code: 'YGG_CLOSED' });
 });
 
 test('a worker sends of its own accord', async () => {
@@ -228,6 +228,8 @@ test('a worker sends of its own accord', async () => {
   testScope().defer(() => daemon.stop());
   const worker = createWorker({ log: silentLogger, handler: 'watch', onMessage() {} });
   await daemon.run(worker);
-  await worker.send({ full: true }, { metadata: { event: 'disk' } });
-  expect(daemon.sent.map((answer) => [answer.directive, answer.json()])).toEqual([['watch', { full: true }]]);
+  await worker.send('disk', { full: true });
+  expect(
+    daemon.sent.map(({ directive, metadata, content }) => [directive, metadata, String(content)]),
+  ).toEqual([['watch', { event: 'disk' }, '{"full":true}']]);
 });
