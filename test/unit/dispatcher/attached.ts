@@ -12,7 +12,8 @@ import {
   redeliveries,
   type WorkerFrame,
 } from '../../../src/rpc/attach-frames.ts';
-import { loadProtocol, type Method } from '../../../src/rpc/protocol.ts';
+import type { Method } from '../../../src/rpc/proto-file.ts';
+import { loadProtocol } from '../../../src/rpc/protocol.ts';
 import { testScope } from '../../helpers/test-scope.ts';
 import { waitFor } from '../../helpers/wait-for.ts';
 
