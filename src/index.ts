@@ -3,8 +3,9 @@
  */
 export { type Clock, systemClock } from './base/clock.ts';
 export { type ErrorCode, YggError } from './base/errors.ts';
-export type { LogFields, Logger, LogLevel } from './base/log.ts';
+export type { LeveledLogger, LogFields, Logger, LogLevel } from './base/log.ts';
 export type { Environment, Options } from './config/options.ts';
+export type { Reloaded } from './control-api.ts';
 export { type CounterName, type Counters, createCounters } from './counters.ts';
 export {
   createDaemon,

@@ -54,7 +54,7 @@ export interface SignalMap {
   'message-settle': RequestSignal & { readonly outcome: Settlement };
   /** Router -> Processor, Dispatcher: the control command `cancel`. */
   'message-cancel': { readonly directive: string; readonly messageId: string };
-  /** Dispatcher -> Processor: a response is in the outbox. */
+  /** Dispatcher, control service -> Processor: a response is in the outbox, or in it again. */
   'data-return': ResponseSignal;
   /** Processor -> Dispatcher: the HTTP result of a response, for a worker that waits for it in Send. */
   'data-deliver': ResponseSignal & {
@@ -66,7 +66,7 @@ export interface SignalMap {
   'data-consume': ResponseSignal;
   /** Router, Processor: a response was delivered. */
   'message-send': ResponseSignal & { readonly messageId: string };
-  /** Control service -> Router: a request was put into the inbox on this host. */
+  /** Control service -> Router: a request was put into the inbox on this host, or into it again. */
   'inbox-add': RequestSignal;
   /** Router -> Dispatcher: the broker connection is up; `restored` when it was lost before. */
   'client-connect': { readonly broker: string; readonly restored: boolean };

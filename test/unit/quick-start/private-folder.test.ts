@@ -13,6 +13,7 @@ import { YggError } from '../../../src/base/errors.ts';
 import { ensurePrivateDirectory } from '../../../src/host/safe-path.ts';
 import {
   findQuickStart,
+  findQuickStartState,
   openPrivateFolder,
   type PrivateFolder,
 } from '../../../src/quick-start/private-folder.ts';
@@ -58,6 +59,15 @@ test('it is found while it is announced', () => {
   expect(findQuickStart(packageRoot, uid)).toBe(folder.runtimeDir);
   folder.release();
   expect(findQuickStart(packageRoot, uid)).toBeUndefined();
+});
+
+test('its state is found also when it does not run, unless it is not ours', () => {
+  expect(findQuickStartState(packageRoot, uid)).toBeUndefined();
+  const folder = open();
+  folder.announce();
+  folder.release();
+  expect(findQuickStartState(packageRoot, uid)).toBe(folder.stateDir);
+  expect(findQuickStartState(packageRoot, uid + 1)).toBeUndefined();
 });
 
 test("somebody else's announcement is not believed", () => {
