@@ -45,6 +45,8 @@ export interface RunOptions {
   readonly daemon?: string;
   /** False: SIGTERM and SIGINT are left alone (true). */
   readonly signals?: boolean;
+  /** False: the plain protocol of Register and Send is spoken, also with a daemon that knows Attach (true). */
+  readonly attach?: boolean;
 }
 
 export interface SendOptions {

@@ -14,7 +14,7 @@ import { type Handler, handlerOf } from './handler.ts';
 import { Health } from './health.ts';
 import { descriptionText } from './offer.ts';
 import { loadProtocol } from './protocol.ts';
-import { attachSession, type Session, type SessionDeps, unarySession } from './session.ts';
+import { attachSession, type Session, unarySession } from './session.ts';
 import { processSurroundings } from './surroundings.ts';
 import { workerLog } from './worker-log.ts';
 import type { RunOptions, SendOptions, Worker, WorkerOptions } from './worker-options.ts';
@@ -88,7 +88,7 @@ class StandardWorker implements Worker {
     });
   }
 
-  async #run({ daemon, signals = true }: RunOptions): Promise<void> {
+  async #run({ daemon, signals = true, attach = true }: RunOptions): Promise<void> {
     const { environment, words, pid, startTime, print, complain, onTerminate } = processSurroundings();
     if (words.includes('--describe')) {
       print(descriptionText(this.#handlers));
@@ -105,20 +105,16 @@ class StandardWorker implements Worker {
       const clock = this.#clock;
       const self = { pid, startTime, handlers, clock, random: Math.random, log };
       const onConnect = (): void => void health.tell();
-      await this.#converse({ protocol, address, ...self, onEvent, onConnect });
+      const deps = { protocol, address, ...self, onEvent, onConnect };
+      if (attach && (await this.#begin(attachSession(deps)).run()) === 'left') return;
+      log.info({}, 'the plain protocol is spoken with the daemon');
+      await this.#begin(unarySession(deps)).run();
     } finally {
       unlisten();
       health.stop();
       this.#session = undefined;
       for (const timer of this.#patience) timer.cancel();
     }
-  }
-
-  /** By Attach, or as older daemons have it. */
-  async #converse(deps: SessionDeps): Promise<void> {
-    if ((await this.#begin(attachSession(deps)).run()) === 'left') return;
-    deps.log.info({}, 'the daemon does not know Attach');
-    await this.#begin(unarySession(deps)).run();
   }
 
   #begin(session: Session): Session {

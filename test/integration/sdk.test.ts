@@ -21,22 +21,29 @@ function sdkWorker(scope: Scope, name: string, code: string): WorkerFile {
   return { name, text: `#!/bin/sh\nexec '${process.execPath}' '${program}'\n`, config: [] };
 }
 
-const echo = `import { createWorker } from 'yggd/worker';
+/** The ten lines of the page on writing workers. */
+function echo(run = ''): string {
+  return `import { createWorker } from 'yggd/worker';
 
 await createWorker({
   handler: 'echo',
   async onMessage(message) {
     return message.content;
   },
-}).run();
+}).run(${run});
 `;
+}
 
-test('the worker of ten lines, from the first message to a clean stop', async () => {
+test.each([
+  ['attached', '', /attached to the daemon/],
+  ['on the plain protocol', '{ attach: false }', /registered with the daemon/],
+])('the worker of ten lines, %s, from the first message to a clean stop', async (_, run, said) => {
   const scope = testScope();
   const host = await startHost(scope, {
-    workers: [sdkWorker(scope, 'echo-worker', echo)],
+    workers: [sdkWorker(scope, 'echo-worker', echo(run))],
     handlers: ['echo'],
   });
+  await host.yggd.says(said);
   const ids = await Promise.all(
     Array.from({ length: 50 }, (_, n) => host.server.send({ directive: 'echo', raw: `{ "n": ${n} }` })),
   );
@@ -44,25 +51,71 @@ test('the worker of ten lines, from the first message to a clean stop', async ()
   await host.yggd.stopCleanly();
 });
 
-test('what a handler throws reaches the server, once', async () => {
-  const scope = testScope();
-  const code = `import { createWorker } from 'yggd/worker';
+test.each(['', '{ attach: false }'])(
+  'what a handler throws reaches the server, once: run(%s)',
+  async (run) => {
+    const scope = testScope();
+    const code = `import { createWorker } from 'yggd/worker';
 await createWorker({
   handlers: {
     broken: () => { throw Object.assign(new Error('the database is locked'), { code: 'EBUSY' }); },
     fine: () => 'fine',
   },
+}).run(${run});
+`;
+    const host = await startHost(scope, {
+      workers: [sdkWorker(scope, 'two-worker', code)],
+      handlers: ['broken', 'fine'],
+    });
+    const broken = await host.server.send({ directive: 'broken' });
+    const answer = await host.server.answer(broken);
+    expect(answer.json['metadata']).toMatchObject({ status: 'failed' });
+    expect(rawContent(answer)).toContain('the database is locked');
+    const fine = await host.server.send({ directive: 'fine' });
+    expect(rawContent(await host.server.answer(fine))).toBe('"fine"');
+    expect(host.server.answersTo(broken)).toHaveLength(1);
+  },
+);
+
+/** Waits for the signal, dies of its first run, and says which run it is. */
+const job = `import { createWorker } from 'yggd/worker';
+await createWorker({
+  handlers: {
+    wait: (message, { signal }) => new Promise((_, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason));
+    }),
+    deadly: {
+      redelivery: 'until-done',
+      onMessage(message, { attempt }) {
+        if (attempt === 1) process.kill(process.pid, 'SIGKILL');
+        return { attempt };
+      },
+    },
+    once: () => process.kill(process.pid, 'SIGKILL'),
+    again: { retries: 1, onMessage(message, { attempt }) { if (attempt === 1) throw new Error('no'); return attempt; } },
+  },
 }).run();
 `;
-  const host = await startHost(scope, {
-    workers: [sdkWorker(scope, 'two-worker', code)],
-    handlers: ['broken', 'fine'],
-  });
-  const broken = await host.server.send({ directive: 'broken' });
-  const answer = await host.server.answer(broken);
-  expect(answer.json['metadata']).toMatchObject({ status: 'failed' });
-  expect(rawContent(answer)).toContain('the database is locked');
-  const fine = await host.server.send({ directive: 'fine' });
-  expect(rawContent(await host.server.answer(fine))).toBe('"fine"');
-  expect(host.server.answersTo(broken)).toHaveLength(1);
+
+test('a message that kills its worker runs again under until-done, and is reported under until-accepted', async () => {
+  const scope = testScope();
+  const handlers = ['wait', 'deadly', 'once', 'again'];
+  const host = await startHost(scope, { workers: [sdkWorker(scope, 'job-worker', job)], handlers });
+  const deadly = await host.server.send({ directive: 'deadly' });
+  expect(rawContent(await host.server.answer(deadly, 30_000))).toBe('{"attempt":2}');
+  const once = await host.server.send({ directive: 'once' });
+  const report = await host.server.answer(once, 30_000);
+  expect(report.json['metadata']).toMatchObject({ status: 'failed', reason: 'outcome-unknown' });
+});
+
+test('a message in hand is cancelled, and one that failed runs again', async () => {
+  const scope = testScope();
+  const handlers = ['wait', 'deadly', 'once', 'again'];
+  const host = await startHost(scope, { workers: [sdkWorker(scope, 'job-worker', job)], handlers });
+  const wait = await host.server.send({ directive: 'wait' });
+  const again = await host.server.send({ directive: 'again' });
+  expect(rawContent(await host.server.answer(again, 20_000))).toBe('2');
+  await host.server.command('cancel', { directive: 'wait', messageID: wait });
+  const report = await host.server.answer(wait);
+  expect(report.json['metadata']).toMatchObject({ status: 'failed', reason: 'cancelled' });
 });
