@@ -29,7 +29,7 @@ import {
 export interface LmdbStoreDeps {
   /** Exists and is ours alone. */
   readonly directory: string;
-  /** Names of the tables; all are opened at once, because opening one is a transaction. */
+  /** Names of the tables. */
   readonly tables: readonly string[];
   readonly clock: Clock;
   /** What the file system of `directory` has room for, in bytes. */
@@ -70,9 +70,12 @@ export class LmdbStore implements Store {
     this.#space = space;
     this.#root = openEnvironment(directory, false);
     try {
-      for (const name of [countTable, ...tables]) {
-        this.#tables.set(name, this.#root.openDB<Uint8Array, LmdbKey>({ name, encoding: 'binary' }));
-      }
+      // To make a table is a transaction with a flush: all that a new journal needs are made in one.
+      this.#root.transactionSync(() => {
+        for (const name of [countTable, ...tables]) {
+          this.#tables.set(name, this.#root.openDB<Uint8Array, LmdbKey>({ name, encoding: 'binary' }));
+        }
+      });
       // lmdb asks for 0664 and the umask decides.
       for (const file of [dataFile, lockFile]) chmodSync(path.join(directory, file), 0o600);
       this.#count = this.#countOnDisk();
