@@ -2,10 +2,11 @@
  * Which worker file last held each handler, also over restarts of the daemon: it keeps the handler for as long as it
  * exists and is starting, so that a second file that asks for the same one does not win by being faster.
  *
- * Owns one small file. Without one, or when it cannot be written, it remembers for this run only.
+ * Owns one small file, which is not flushed, because a worker waits while it is written. Without one, or when it cannot
+ * be written, it remembers for this run only.
  */
 import { readFileSync } from 'node:fs';
-import { writeDurably } from '../base/durable-file.ts';
+import { writeWhole } from '../base/durable-file.ts';
 import { reasonOf, systemCodeOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 
@@ -34,7 +35,7 @@ export class Holders {
     const { file, log } = this.#deps;
     if (!file) return;
     try {
-      writeDurably(file, `${JSON.stringify(Object.fromEntries(this.#files), null, 2)}\n`, 0o600);
+      writeWhole(file, `${JSON.stringify(Object.fromEntries(this.#files), null, 2)}\n`, 0o600);
     } catch (error) {
       log.warn({ file, error: reasonOf(error) }, 'who holds which handler is forgotten at the next restart');
     }

@@ -4,12 +4,13 @@
  * The owner is the record with the highest number, `owner.N`, if the process it names still runs (the same pid,
  * start time and boot) and did not let go. Taking over means to link `owner.N+1`, which succeeds for one of any number
  * of processes that try, and to be the highest afterwards. Nothing is removed before that, so nobody ever removes
- * the record of a living owner, however slowly it looked.
+ * the record of a living owner, however slowly it looked. Records are not flushed: they name the boot, and mean nothing
+ * after the next one.
  */
 import { randomUUID } from 'node:crypto';
 import { linkSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { writeDurably } from '../base/durable-file.ts';
+import { writeWhole } from '../base/durable-file.ts';
 import { systemCodeOf, YggError } from '../base/errors.ts';
 import { parseProcessStat } from '../base/process-stat.ts';
 
@@ -53,7 +54,7 @@ export function claimDirectory(directory: string, deps: ClaimDeps = {}): Claim {
     released: false,
   };
   const draft = path.join(directory, `owner.draft-${uuid()}`);
-  writeDurably(draft, recordOf(self), 0o600);
+  writeWhole(draft, recordOf(self), 0o600);
   try {
     for (;;) {
       const last = highest(directory);
@@ -77,7 +78,7 @@ function claim(record: string, self: Owner): Claim {
   let held = true;
   return {
     release() {
-      if (held) writeDurably(record, recordOf({ ...self, released: true }), 0o600);
+      if (held) writeWhole(record, recordOf({ ...self, released: true }), 0o600);
       held = false;
     },
   };

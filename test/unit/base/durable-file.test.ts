@@ -11,7 +11,7 @@ import {
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { writeDurably } from '../../../src/base/durable-file.ts';
+import { writeDurably, writeWhole } from '../../../src/base/durable-file.ts';
 
 let directory: string;
 let file: string;
@@ -25,9 +25,9 @@ afterEach(() => {
   rmSync(directory, { recursive: true });
 });
 
-test('writes and replaces, and leaves nothing beside', () => {
-  writeDurably(file, 'one', 0o600);
-  writeDurably(file, Buffer.from('two'), 0o600);
+test.each([writeDurably, writeWhole])('$name writes and replaces, and leaves nothing beside', (write) => {
+  write(file, 'one', 0o600);
+  write(file, Buffer.from('two'), 0o600);
   expect(readFileSync(file, 'utf8')).toBe('two');
   expect(readdirSync(directory)).toEqual(['client-id']);
 });
