@@ -8,7 +8,7 @@ import type { Logger } from '../base/log.ts';
 import type { TlsMaterial } from '../base/tls.ts';
 import type { BrokerAddress } from './broker-address.ts';
 import type { Connected, ConnectOptions, Connector, OutTopic, Receiver } from './connector.ts';
-import { MqttConnection } from './mqtt-connection.ts';
+import type { MqttConnection } from './mqtt-connection.ts';
 import type { Topics } from './topics.ts';
 
 export interface MqttConnectorDeps {
@@ -70,6 +70,8 @@ export function createMqttConnector(deps: MqttConnectorDeps): Connector {
     receiver: Receiver,
     { will, abort }: ConnectOptions,
   ): Promise<Connected> {
+    // Loading it takes a while, in which workers start already.
+    const { MqttConnection } = await import('./mqtt-connection.ts');
     const candidate = new MqttConnection({
       ...options,
       address,
