@@ -232,20 +232,24 @@ describe('dead letters', () => {
 describe('while no daemon runs', () => {
   test('messages and dead letters are looked at and settled in its directory', async () => {
     const scope = testScope();
-    const flags = ['--worker-grace', '1s'];
-    const { home, server, yggd, restart } = await startControlled(scope, { handlers: [], flags });
+    const refusing = nodeWorker({ handler: 'echo', name: 'first-worker', behaviours: ['exhausted'] });
+    const { home, server, yggd, restart } = await startControlled(scope, {
+      workers: [refusing],
+      handlers: ['echo'],
+    });
     const id = await server.send({ directive: 'echo', content: 'late' });
     await server.answer(id);
     await yggd.stopCleanly();
 
     const { code, json } = await askStopped(scope, home, 'dead-letters', 'list');
-    expect({ code, json }).toMatchObject({ code: 0, json: [{ message_id: id, reason: 'no-worker' }] });
+    expect({ code, json }).toMatchObject({ code: 0, json: [{ message_id: id, reason: 'refused' }] });
     expect((await askStopped(scope, home, 'messages', 'show', id, '--content')).json[0]).toMatchObject({
       state: 'dead',
       content: 'late',
     });
     expect((await askStopped(scope, home, 'dead-letters', 'retry', id)).code).toBe(0);
 
+    home.uninstall(refusing.name);
     home.install(echoWorker());
     await restart();
     await waitFor(() => server.answersTo(id).length === 2, { what: 'its answer' });
