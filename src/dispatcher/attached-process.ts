@@ -22,7 +22,7 @@ import { AttachedAnswers } from './attached-answers.ts';
 import { AttachedOutcomes } from './attached-outcomes.ts';
 import type { AttachDeps } from './attachments.ts';
 import type { Caller } from './caller.ts';
-import { type HandedMessage, sizeOf } from './handed-message.ts';
+import { deliveryOf, type HandedMessage, sizeOf } from './handed-message.ts';
 import { shortened } from './health.ts';
 import type { Job } from './job.ts';
 import { LargeAnswers } from './large-answers.ts';
@@ -99,21 +99,14 @@ export class AttachedProcess implements WorkerLink {
   }
 
   hand(job: Job, message: HandedMessage, done: (outcome: HandOver) => void): 'calling' | 'in-hand' {
-    const { sequence, cancel } = job.doc;
-    const { messageId, responseTo, directive, metadata, content, file } = message;
     const bytes = sizeOf(message);
     if (bytes > largestFrame - headroom) {
       const reason = `with its metadata it has ${bytes} bytes and a frame may have ${largestFrame}.`;
       queueMicrotask(() => done({ kind: 'refused', reason }));
       return 'calling';
     }
-    if (!cancel) this.#credit -= 1;
-    const delivery = {
-      ...{ number: sequence, messageId, responseTo, directive, metadata, content },
-      ...{ attempt: job.attempt, totalSize: job.size > inlineContent ? job.size : 0 },
-      ...{ file: this.#features.has('files') ? file : '', cancel },
-    };
-    this.#stream?.add('deliveries', delivery, bytes);
+    if (!job.doc.cancel) this.#credit -= 1;
+    this.#stream?.add('deliveries', deliveryOf(job, message, this.#features.has('files')), bytes);
     return 'in-hand';
   }
 

@@ -5,6 +5,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { YggError } from '../base/errors.ts';
 import type { Journal } from '../journal/journal.ts';
+import { type Delivery, inlineContent } from '../rpc/attach-frames.ts';
 import type { Data } from '../rpc/protocol.ts';
 import type { Job } from './job.ts';
 
@@ -47,4 +48,20 @@ export function sizeOf({ content, metadata }: HandedMessage): number {
   let bytes = content.length;
   for (const name in metadata) bytes += 3 * (name.length + (metadata[name]?.length ?? 0));
   return bytes;
+}
+
+/** As it travels to an attached worker. Written out, as spreading is dear here: one for each message. */
+export function deliveryOf(job: Job, message: HandedMessage, namesFile: boolean): Delivery {
+  return {
+    number: job.doc.sequence,
+    messageId: message.messageId,
+    responseTo: message.responseTo,
+    directive: message.directive,
+    metadata: message.metadata,
+    content: message.content,
+    attempt: job.attempt,
+    totalSize: job.size > inlineContent ? job.size : 0,
+    file: namesFile ? message.file : '',
+    cancel: job.doc.cancel,
+  };
 }
