@@ -31,24 +31,30 @@ export const failingDisk: readonly Edit[] = [
 ];
 
 export interface FailingDisk {
-  /** A file system of its own, for the state of one daemon. */
+  /** What it can be told; to be full it needs a file system of its own, which only root can mount. */
+  readonly faults: readonly [DiskFault, ...DiskFault[]];
+  /** For the state of one daemon. */
   readonly directory: string;
   /** Of a daemon with these edits. */
   readonly environment: NodeJS.ProcessEnv;
   set(fault: DiskFault | undefined): void;
 }
 
+/** MiB. */
 const size = 48;
 
-/** Needs the right to mount. */
 export function createFailingDisk(scope: Scope): FailingDisk {
   const folder = tempDir(scope, 'ygg-disk-');
-  execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size}m,mode=0700`, 'yggd-fault', folder]);
-  scope.defer(() => void execFileSync('umount', ['--lazy', folder]));
+  const isRoot = process.getuid?.() === 0;
+  if (isRoot) {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size}m,mode=0700`, 'yggd-fault', folder]);
+    scope.defer(() => void execFileSync('umount', ['--lazy', folder]));
+  }
   const control = path.join(tempDir(scope, 'ygg-fault-'), 'fault');
   const filler = path.join(folder, 'filler');
   writeFileSync(control, '');
   return {
+    faults: isRoot ? ['full', 'error', 'read-only', 'slow'] : ['error', 'read-only', 'slow'],
     directory: folder,
     environment: { ...process.env, [switchName]: control },
     set(fault) {

@@ -6,6 +6,7 @@ import type { Figure } from './report.ts';
 import type { Trial, TrialSettings } from './trial.ts';
 import { badInputs } from './trials/bad-inputs.ts';
 import { brokerFaults } from './trials/broker-faults.ts';
+import { brokerKills } from './trials/broker-kills.ts';
 import { diskFaults } from './trials/disk-faults.ts';
 import { type KillsOptions, type KillsResult, kills } from './trials/kills.ts';
 import { announcedPacket, backlog, flood, largeContent, type Peak } from './trials/memory.ts';
@@ -33,6 +34,25 @@ function part({ share }: TrialSettings, { messages, kills: count }: KillsCount):
 }
 
 export const trials: readonly Trial[] = [
+  {
+    name: 'nothing-wrong',
+    async run({ scope, dice, share }): Promise<Figure[]> {
+      const result = await kills(scope, {
+        dice,
+        redelivery: 'until-done',
+        messages: Math.ceil(inbound.messages * share),
+        kills: 0,
+      });
+      return [
+        {
+          name: 'nothing wrong: lost, run again or answered again',
+          value: result.lost.length + result.reported + result.ranAgain + result.answeredAgain,
+          atMost: 0,
+          detail: `${result.acknowledged} messages`,
+        },
+      ];
+    },
+  },
   {
     name: 'inbound-until-done',
     async run(settings): Promise<Figure[]> {
@@ -143,6 +163,22 @@ export const trials: readonly Trial[] = [
           detail: `${faults} faults, ${acknowledged} messages, ${answered} answered, ${reported} reported`,
         },
         { name: 'broker faults: run again', value: ranAgain, atMost: 0 },
+      ];
+    },
+  },
+  {
+    name: 'broker-killed',
+    async run({ scope, dice, share }): Promise<Figure[]> {
+      const count = Math.ceil(100 * share);
+      const { messages, neverRun, ranAgain } = await brokerKills(scope, { dice, kills: count });
+      return [
+        {
+          name: 'mosquitto killed: sent again and never run',
+          value: neverRun,
+          atMost: 0,
+          detail: `${count} kills and stops, ${messages} messages`,
+        },
+        { name: 'mosquitto killed: run again', value: ranAgain, atMost: 0 },
       ];
     },
   },

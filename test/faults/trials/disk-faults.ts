@@ -54,7 +54,7 @@ export async function diskFaults(
   let struck = 0;
   while (struck < faults && !load.stuck) {
     await load.reaches(load.settled + dice.between(20, 80), () => yggd.exit !== undefined);
-    disk.set(dice.pick(['full', 'error', 'read-only', 'slow']));
+    disk.set(dice.pick(disk.faults));
     struck += 1;
     await new Promise((resolve) => setTimeout(resolve, dice.between(50, 3_000)));
     const killed = dice.next() < 0.2;
