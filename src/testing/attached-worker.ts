@@ -222,6 +222,7 @@ export class AttachedWorker {
         free.set(delivery.directive, slots - 1);
       }
       this.#given.add(delivery.number);
+      delivery.given = true;
       deliveries.push(frame);
       if (deliveries.length >= 64) this.say({ deliveries: deliveries.splice(0) });
     }

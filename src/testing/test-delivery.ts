@@ -62,6 +62,8 @@ export class TestDelivery {
   readonly answers: TestAnswer[] = [];
   /** What the handler said of its progress, as text. */
   readonly progress: string[] = [];
+  /** Whether it was handed to a worker. */
+  given = false;
   /** Whether the worker has taken it upon itself. */
   accepted = false;
   /** What came of it. */

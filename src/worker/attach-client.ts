@@ -57,8 +57,11 @@ export class AttachClient {
     for (;;) {
       const { code, details } = await this.#attach();
       if (this.#ended.signal.aborted || (this.#leaving && (code === status.OK || link.idle))) return 'left';
-      if (code === status.UNIMPLEMENTED && !this.#everWelcome) return 'unimplemented';
-      if (code === status.ABORTED) return 'left';
+      if (code === status.UNIMPLEMENTED) return 'unimplemented';
+      if (code === status.ABORTED) {
+        log.warn({ error: details }, 'another stream of this process took the place of this one');
+        return 'left';
+      }
       if (code === status.INVALID_ARGUMENT || code === status.RESOURCE_EXHAUSTED) {
         throw new YggError('YGG_INTERNAL', `The daemon ended the stream: ${details}`);
       }

@@ -31,8 +31,6 @@ interface Work {
   content: IncomingContent | undefined;
   /** Told again on every stream until it is settled. */
   outcome: Outcome | undefined;
-  /** Left without an outcome: the worker ends. */
-  abandoned: boolean;
   /** Calls another one off, and so took no credit. */
   readonly cancel: boolean;
   /** Its credit was given back on this stream. */
@@ -81,9 +79,7 @@ export class AttachLink implements Link {
 
   /** Nothing is in hand, and everything that was said is on disk. */
   get idle(): boolean {
-    if (this.#answers.size > 0) return false;
-    for (const { abandoned } of this.#work.values()) if (!abandoned) return false;
-    return true;
+    return this.#answers.size === 0 && this.#work.size === 0;
   }
 
   get connected(): boolean {
@@ -158,11 +154,6 @@ export class AttachLink implements Link {
     this.#tellOutcome(outcome.delivery);
   }
 
-  abandon(delivery: number): void {
-    const work = this.#work.get(delivery);
-    if (work) work.abandoned = true;
-  }
-
   /** All results of the health checks. */
   health(results: readonly HealthResult[]): void {
     this.#health = results;
@@ -199,7 +190,6 @@ export class AttachLink implements Link {
       acceptance: undefined,
       content: undefined,
       outcome: undefined,
-      abandoned: false,
       cancel: delivery.cancel,
       credited: delivery.cancel,
     });

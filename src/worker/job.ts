@@ -47,6 +47,10 @@ export interface RunDeps {
   readonly link: Link;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Milliseconds the daemon gives a run. */
+  readonly limit: () => number;
+  /** Whether a message may be run again after it began: what the daemon has granted. */
+  readonly repeats: () => boolean;
   /** Called once, when the handler may take another message. */
   readonly onEnd: (run: Run) => void;
 }
@@ -57,13 +61,21 @@ export class Run implements Job {
   #state: 'waiting' | 'running' | 'ended' = 'waiting';
   #abort: AbortController | undefined;
   #abortReason: Error | undefined;
+  #interrupted = false;
+  /** Milliseconds since the epoch. */
+  #started = 0;
   #timer: Timer | undefined;
   #log: Logger | undefined;
-  readonly deadline: Date | undefined;
 
   constructor(deps: RunDeps) {
     this.#deps = deps;
     this.delivery = deps.delivery;
+  }
+
+  get deadline(): Date | undefined {
+    const { handler, limit } = this.#deps;
+    const time = Math.min(handler.timeout ?? Number.POSITIVE_INFINITY, limit());
+    return Number.isFinite(time) ? new Date(this.#started + time) : undefined;
   }
 
   get attempt(): number {
@@ -89,6 +101,7 @@ export class Run implements Job {
   start(source: ContentSource): void {
     if (this.#state !== 'waiting') return;
     this.#state = 'running';
+    this.#started = this.#deps.clock.now();
     const { handler, clock } = this.#deps;
     const { timeout } = handler;
     if (timeout !== undefined) this.#timer = clock.after(timeout, () => this.#onTimeout(timeout));
@@ -135,6 +148,7 @@ export class Run implements Job {
 
   /** The worker has to end. */
   interrupt(reason: string): void {
+    this.#interrupted = true;
     this.#raise(new YggError('YGG_CLOSED', reason));
   }
 
@@ -181,18 +195,17 @@ export class Run implements Job {
 
   #onThrown(thrown: unknown): void {
     if (this.#state === 'ended') return;
-    const { handler, link } = this.#deps;
-    const reason = this.#abortReason;
-    if (reason instanceof Cancelled) {
+    const { handler } = this.#deps;
+    if (this.#abortReason instanceof Cancelled) {
       this.#finish('cancelled');
       return;
     }
-    if (reason instanceof YggError && reason.code === 'YGG_CLOSED') {
-      link.abandon(this.delivery.number);
-      this.#close();
+    const failure = failureOf(thrown);
+    if (this.#interrupted) {
+      // It did not come to an end: another run is what until-done promises, and all it may have.
+      this.#finish('failed', { ...failure, retry: this.#deps.repeats() });
       return;
     }
-    const failure = failureOf(thrown);
     this.log.warn({ code: failure.code, error: failure.text, attempt: this.attempt }, 'the handler failed');
     if (thrown instanceof RetryLater)
       this.#finish('failed', { ...failure, retry: true, delayMs: thrown.delay });

@@ -4,7 +4,7 @@
  * Large content is read before a message begins, and whatever came after it waits, or the order would be lost.
  */
 import { readFile } from 'node:fs/promises';
-import type { Delivery } from './frames.ts';
+import { type Delivery, type HandlerGrant, redeliveries } from './frames.ts';
 import type { Handler } from './handler.ts';
 import { wholeOf } from './incoming-content.ts';
 import { Run, type RunDeps } from './job.ts';
@@ -19,6 +19,9 @@ export class Lane {
   readonly #deps: LaneDeps;
   /** Runs at a time. */
   #slots: number;
+  /** Milliseconds the daemon gives a run. */
+  #time = Number.POSITIVE_INFINITY;
+  #repeats = false;
   /** Not begun, oldest first. */
   readonly #waiting: Run[] = [];
   readonly #runs = new Map<number, Run>();
@@ -31,15 +34,18 @@ export class Lane {
     this.#slots = deps.handler.concurrency;
   }
 
-  /** As many as the daemon keeps with this handler at a time. */
-  set slots(slots: number) {
+  /** What the daemon has granted holds, whatever the handler asked for. */
+  agree({ slots, timeoutMs, redelivery }: HandlerGrant): void {
     if (slots > 0) this.#slots = slots;
+    if (timeoutMs > 0) this.#time = timeoutMs;
+    this.#repeats = redelivery === redeliveries['until-done'];
     this.#pump();
   }
 
   take(delivery: Delivery): void {
     const { handler, link, clock, log } = this.#deps;
-    const run = new Run({ delivery, handler, link, clock, log, onEnd: this.#onEnd });
+    const { limit, repeats } = this;
+    const run = new Run({ delivery, handler, link, clock, log, limit, repeats, onEnd: this.#onEnd });
     this.#runs.set(delivery.number, run);
     if (delivery.cancel) {
       // One that calls another off does not wait for it, and takes nobody's place.
@@ -50,6 +56,9 @@ export class Lane {
     this.#waiting.push(run);
     this.#pump();
   }
+
+  readonly limit = (): number => this.#time;
+  readonly repeats = (): boolean => this.#repeats;
 
   find(delivery: number): Run | undefined {
     return this.#runs.get(delivery);

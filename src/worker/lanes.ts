@@ -1,8 +1,8 @@
 /**
  * The lanes of all handlers of a worker: what comes over the link goes to the one it is for.
  */
-import type { BrokerEvent, Delivery } from './frames.ts';
-import { results } from './frames.ts';
+import type { Timer } from '../base/clock.ts';
+import { type BrokerEvent, type Delivery, type HandlerGrant, results } from './frames.ts';
 import type { Handler } from './handler.ts';
 import type { Run } from './job.ts';
 import { Lane, type LaneDeps } from './lane.ts';
@@ -22,6 +22,8 @@ export class Lanes implements LinkReceiver {
   /** Which lane has a delivery. */
   readonly #places = new Map<number, Lane>();
   #link: Link | undefined;
+  /** The daemon is about to stop. */
+  #drain: Timer | undefined;
 
   constructor(deps: LanesDeps) {
     this.#deps = deps;
@@ -38,11 +40,6 @@ export class Lanes implements LinkReceiver {
     }
   }
 
-  /** What has begun, or waits. */
-  get inHand(): number {
-    return this.#places.size;
-  }
-
   /** What has not begun goes back. */
   giveBack(): void {
     for (const lane of this.#lanes.values()) lane.giveBack();
@@ -53,9 +50,10 @@ export class Lanes implements LinkReceiver {
     for (const run of this.#runs()) run.interrupt(reason);
   }
 
-  onGrant({ name, slots }: { readonly name: string; readonly slots: number }): void {
-    const lane = this.#lanes.get(name);
-    if (lane) lane.slots = slots;
+  onGrant(grant: HandlerGrant): void {
+    // Whoever stopped is back.
+    this.#drain?.cancel();
+    this.#lanes.get(grant.name)?.agree(grant);
   }
 
   onDelivery(delivery: Delivery): void {
@@ -80,7 +78,8 @@ export class Lanes implements LinkReceiver {
 
   onDrain(patience: number): void {
     this.giveBack();
-    this.#deps.clock.after(Math.max(0, patience - warning), () => this.interrupt('The daemon stops.'));
+    const span = Math.max(0, patience - warning);
+    this.#drain = this.#deps.clock.after(span, () => this.interrupt('The daemon stops.'));
   }
 
   *#runs(): Generator<Run> {

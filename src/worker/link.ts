@@ -2,7 +2,7 @@
  * What jobs ask of the connection to the daemon, whichever protocol it speaks.
  */
 import type { Readable } from 'node:stream';
-import type { Answer, BrokerEvent, Delivery, Outcome } from './frames.ts';
+import type { Answer, BrokerEvent, Delivery, HandlerGrant, Outcome } from './frames.ts';
 
 export interface Link {
   /** Sends an answer; `done` is told once when it is safe with the daemon, or why it is not. */
@@ -15,14 +15,12 @@ export interface Link {
   content(delivery: Delivery): Readable;
   /** Tells what became of a delivery; said again until it is on disk. */
   end(outcome: Outcome): void;
-  /** The worker leaves this one without an outcome. */
-  abandon(delivery: number): void;
 }
 
 /** Who takes what comes over a link. */
 export interface LinkReceiver {
   /** What was agreed for a handler. */
-  onGrant(grant: { readonly name: string; readonly slots: number }): void;
+  onGrant(grant: HandlerGrant): void;
   onDelivery(delivery: Delivery): void;
   onCancel(delivery: number): void;
   /** It is not the worker's any longer; its end is not told. */

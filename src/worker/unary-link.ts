@@ -98,11 +98,6 @@ export class UnaryLink implements Link {
     this.#forget(work);
   }
 
-  abandon(number: number): void {
-    this.#work.delete(number);
-    this.#checkIdle();
-  }
-
   #begin(delivery: Delivery): void {
     this.#work.set(delivery.number, { delivery, answers: [], ended: false });
     this.#deps.receiver.onDelivery(delivery);

@@ -223,6 +223,57 @@ test('a worker that is stopped finishes what it began, and takes nothing more', 
   await expect(worker.send('late', 1)).rejects.toMatchObject({ code: 'YGG_CLOSED' });
 });
 
+test.each([
+  ['until-done', true],
+  ['until-accepted', false],
+] as const)('a handler that is interrupted fails, and runs again under %s: %s', async (redelivery, retry) => {
+  const daemon = await createTestDaemon();
+  testScope().defer(() => daemon.stop());
+  const worker = createWorker({
+    log: silentLogger,
+    patience: 1_050,
+    handler: 'slow',
+    redelivery,
+    onMessage: (_, { signal }) =>
+      new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason))),
+  });
+  await daemon.run(worker);
+  const delivery = daemon.deliver({ directive: 'slow' });
+  const never = daemon.deliver({ directive: 'slow' });
+  await waitFor(() => delivery.given, { what: 'hand-over' });
+  await worker.stop();
+  expect(await delivery.result).toMatchObject({ outcome: 'failed', code: 'YGG_CLOSED', retry });
+  expect(never.given).toBe(false);
+});
+
+test('a job knows its deadline', async () => {
+  const onMessage = (_: unknown, { deadline }: { deadline: Date | undefined }): number =>
+    (deadline?.getTime() ?? 0) - Date.now();
+  const daemon = await start({ handlers: { own: { timeout: 5_000, onMessage }, daemons: onMessage } });
+  const [own, daemons] = await Promise.all([
+    daemon.send({ directive: 'own' }),
+    daemon.send({ directive: 'daemons' }),
+  ]);
+  expect(own.answers[0]?.json()).toBeCloseTo(5_000, -3);
+  expect(daemons.answers[0]?.json()).toBeCloseTo(3_600_000, -3);
+});
+
+test('a daemon that stops gives what is in hand its patience', async () => {
+  const events: string[] = [];
+  const daemon = await start({
+    handler: 'slow',
+    onEvent: (name) => events.push(name),
+    onMessage: (_, { signal }) =>
+      new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason))),
+  });
+  const delivery = daemon.deliver({ directive: 'slow' });
+  await waitFor(() => delivery.given, { what: 'hand-over' });
+  daemon.event('unexpected-disconnect');
+  daemon.drain(1_010);
+  expect(await delivery.result).toMatchObject({ outcome: 'failed', code: 'YGG_CLOSED' });
+  expect(events).toEqual(['unexpected-disconnect']);
+});
+
 test('a worker sends of its own accord', async () => {
   const daemon = await createTestDaemon();
   testScope().defer(() => daemon.stop());
