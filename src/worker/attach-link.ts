@@ -23,6 +23,9 @@ import {
 import { IncomingContent } from './incoming-content.ts';
 import type { Link, LinkReceiver } from './link.ts';
 
+/** No delivery has this number. */
+const nobody = 0;
+
 /** Deliveries that may be on their way and in hand; the slots of the handlers are less. */
 const mostInWork = 1024;
 
@@ -57,6 +60,8 @@ export class AttachLink implements Link {
   #health: readonly HealthResult[] = [];
   /** Why the worker leaves, once it does. */
   #leaving: string | undefined;
+  /** Deliveries may still come that were on their way when the worker said goodbye. */
+  #leaveUnheard = false;
 
   constructor({ receiver, clock }: AttachLinkDeps) {
     this.#receiver = receiver;
@@ -79,7 +84,7 @@ export class AttachLink implements Link {
 
   /** Nothing is in hand, and everything that was said is on disk. */
   get idle(): boolean {
-    return this.#answers.size === 0 && this.#work.size === 0;
+    return this.#answers.size === 0 && this.#work.size === 0 && !this.#leaveUnheard;
   }
 
   get connected(): boolean {
@@ -97,6 +102,7 @@ export class AttachLink implements Link {
   /** The stream is gone. */
   close(): void {
     this.#writer = undefined;
+    this.#leaveUnheard = false;
     this.#answers.close();
   }
 
@@ -163,7 +169,7 @@ export class AttachLink implements Link {
   /** No further deliveries: what is not begun has been given back. */
   leave(reason: string): void {
     this.#leaving = reason;
-    this.#writer?.say({ goodbye: { reason } });
+    this.#sayGoodbye(reason);
   }
 
   /** Nobody will hear of what is left. */
@@ -180,7 +186,16 @@ export class AttachLink implements Link {
     }
     if (this.#health.length > 0 && this.#features.has('health'))
       this.#writer?.say({ health: { results: this.#health } });
-    if (this.#leaving !== undefined) this.#writer?.say({ goodbye: { reason: this.#leaving } });
+    if (this.#leaving !== undefined) this.#sayGoodbye(this.#leaving);
+  }
+
+  /** Nothing answers a goodbye; an outcome that nobody waits for is answered by `settled`, behind every delivery. */
+  #sayGoodbye(reason: string): void {
+    if (!this.#writer) return;
+    this.#leaveUnheard = true;
+    this.#writer.say({ goodbye: { reason } });
+    this.#writer.closeFrame();
+    this.#writer.add('outcomes', { delivery: nobody, result: results.returned });
   }
 
   #onDelivery(delivery: Delivery): void {
@@ -193,7 +208,8 @@ export class AttachLink implements Link {
       cancel: delivery.cancel,
       credited: delivery.cancel,
     });
-    this.#receiver.onDelivery(delivery);
+    if (this.#leaving === undefined) this.#receiver.onDelivery(delivery);
+    else this.end({ delivery: number, result: results.returned });
   }
 
   /** Says what became of a delivery, unless answers of it are to go first. */
@@ -222,6 +238,7 @@ export class AttachLink implements Link {
   }
 
   #onSettled(number: number): void {
+    if (number === nobody) this.#leaveUnheard = false;
     const work = this.#work.get(number);
     if (!work) return;
     this.#work.delete(number);

@@ -45,6 +45,11 @@ export class FrameWriter {
     frame.credit = (frame.credit ?? 0) + deliveries;
   }
 
+  /** What is said from now on comes in a later frame. */
+  closeFrame(): void {
+    this.#flush();
+  }
+
   /** Writes what is gathered, and then nothing more. */
   end(): void {
     if (this.#ended) return;

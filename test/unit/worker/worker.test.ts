@@ -229,21 +229,45 @@ test.each([
 ] as const)('a handler that is interrupted fails, and runs again under %s: %s', async (redelivery, retry) => {
   const daemon = await createTestDaemon();
   testScope().defer(() => daemon.stop());
+  let begun = false;
   const worker = createWorker({
     log: silentLogger,
     patience: 1_050,
     handler: 'slow',
     redelivery,
-    onMessage: (_, { signal }) =>
-      new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason))),
+    onMessage(_, { signal }) {
+      begun = true;
+      return new Promise((_resolve, reject) => {
+        signal.addEventListener('abort', () => reject(signal.reason));
+      });
+    },
   });
   await daemon.run(worker);
   const delivery = daemon.deliver({ directive: 'slow' });
   const never = daemon.deliver({ directive: 'slow' });
-  await waitFor(() => delivery.given, { what: 'hand-over' });
+  await waitFor(() => begun, { what: 'begin' });
   await worker.stop();
   expect(await delivery.result).toMatchObject({ outcome: 'failed', code: 'YGG_CLOSED', retry });
   expect(never.given).toBe(false);
+});
+
+test('what was on its way when the worker said goodbye goes back', async () => {
+  const daemon = await createTestDaemon();
+  testScope().defer(() => daemon.stop());
+  const runs: string[] = [];
+  const worker = createWorker({
+    log: silentLogger,
+    handler: 'echo',
+    concurrency: 8,
+    onMessage: (message) => void runs.push(message.id),
+  });
+  await daemon.run(worker);
+  const deliveries = Array.from({ length: 8 }, () => daemon.deliver({ directive: 'echo' }));
+  await waitFor(() => deliveries.every(({ given }) => given), { what: 'hand-over' });
+  await worker.stop();
+  const outcomes = await Promise.all(deliveries.map(async ({ result }) => (await result).outcome));
+  expect(outcomes.filter((outcome) => outcome === 'done')).toHaveLength(runs.length);
+  expect(outcomes.filter((outcome) => outcome === 'returned')).toHaveLength(8 - runs.length);
 });
 
 test('a job knows its deadline', async () => {
