@@ -5,7 +5,17 @@ import type { Scope } from './scope.ts';
 import { tempDir } from './temp-dir.ts';
 import { waitFor } from './wait-for.ts';
 
-export type LedgerEvent = 'start' | 'register' | 'register-again' | 'message' | 'sent' | 'send-failed';
+export type LedgerEvent =
+  | 'start'
+  | 'register'
+  | 'register-again'
+  | 'message'
+  | 'sent'
+  | 'send-failed'
+  | 'fault'
+  | 'twice'
+  | 'refused'
+  | 'end';
 
 export interface LedgerEntry {
   readonly event: LedgerEvent;

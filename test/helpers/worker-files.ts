@@ -91,6 +91,32 @@ export function nodeWorker(options: NodeWorkerOptions = {}): WorkerFile {
   };
 }
 
+export interface AttachedWorkerOptions extends WorkerOptions {
+  /** See its own comments (`test/fixtures/workers/attached-worker.mjs`). */
+  readonly behaviours?: readonly string[];
+  readonly ledger?: string;
+  readonly concurrency?: number;
+}
+
+/** An echo worker on Attach and grpc-js that breaks when told to. */
+export function attachedWorker(options: AttachedWorkerOptions = {}): WorkerFile {
+  const {
+    handler = 'attached',
+    name = `${handler}-worker`,
+    behaviours = [],
+    redelivery,
+    config = [],
+  } = options;
+  const env: Record<string, string> = { FIXTURE_HANDLER: handler, FIXTURE_BEHAVIOURS: behaviours.join() };
+  if (options.ledger !== undefined) env['FIXTURE_LEDGER'] = options.ledger;
+  if (options.concurrency !== undefined) env['FIXTURE_CONCURRENCY'] = String(options.concurrency);
+  return {
+    name,
+    text: nodeScript(path.join(fixtures, 'attached-worker.mjs')),
+    config: [...policy(redelivery), environment(env), ...config],
+  };
+}
+
 /** Python on python3-grpcio, Ruby on ruby-grpc: echo workers as their authors write them. */
 export function scriptWorker(language: 'python' | 'ruby', options: WorkerOptions = {}): WorkerFile {
   const { handler = language, name = `${handler}-worker`, redelivery, config = [] } = options;
