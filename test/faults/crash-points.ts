@@ -27,6 +27,7 @@ const points: readonly CrashPoint[] = [
   after('puback-after', 'src/mqtt/packet-filter', 'this.#socket.write(Buffer.concat(pieces));'),
   before('admission', 'src/message-router/admission', 'this.#occupy(lane, row.sequence, row.size);'),
   before('admitted-offered', 'src/message-router/admission', 'const size = content.length;'),
+  before('fetch-after', 'src/data-processor/fetches', 'journal.inbox.fetched('),
   before('hand-over-before', 'src/dispatcher/lane', "job.phase = 'calling';"),
   after('hand-over-during', 'src/dispatcher/unary-link', 'this.#connection.send(message, done);'),
   before('hand-over-after', 'src/dispatcher/lane', "if (outcome.kind === 'accepted')"),
@@ -52,9 +53,24 @@ export const stopPoints: readonly string[] = ['drain'];
 const postPoints = ['post-after'];
 const publishPoints = ['publish-before', 'publish-after', 'removed'];
 
-/** Reached while messages come and go; `via` says how their answers leave. */
-export function runningPoints(via: 'mqtt' | 'http'): readonly string[] {
-  const others = [...stopPoints, ...(via === 'mqtt' ? postPoints : publishPoints)];
+/** Reached only by what is fetched, or only by what is offered as it arrives. */
+const fetchPoints = ['fetch-after'];
+const directPoints = ['admitted-offered'];
+
+export interface Way {
+  /** How answers leave. */
+  readonly via: 'mqtt' | 'http';
+  /** Whether contents are fetched. */
+  readonly detached: boolean;
+}
+
+/** Reached while messages come and go. */
+export function runningPoints({ via, detached }: Way): readonly string[] {
+  const others = [
+    ...stopPoints,
+    ...(via === 'mqtt' ? postPoints : publishPoints),
+    ...(detached ? directPoints : fetchPoints),
+  ];
   return points.map(({ name }) => name).filter((name) => !others.includes(name));
 }
 

@@ -124,6 +124,26 @@ export const trials: readonly Trial[] = [
     },
   },
   {
+    name: 'detached',
+    async run(settings): Promise<Figure[]> {
+      const result = await killed(settings, {
+        redelivery: 'until-done',
+        via: 'http',
+        detached: true,
+        ...part(settings, outbound),
+      });
+      return [
+        {
+          name: 'daemon killed, content fetched: not answered',
+          value: result.lost.length + result.reported,
+          atMost: 0,
+          detail: done(result),
+        },
+        { name: 'the same: answered Sends lost', value: result.responsesLost.length, atMost: 0 },
+      ];
+    },
+  },
+  {
     name: 'power-cuts',
     async run(settings): Promise<Figure[]> {
       const { scope, dice } = settings;

@@ -20,6 +20,8 @@ export interface KillsOptions {
   readonly slots?: number;
   /** How answers leave the host. */
   readonly via?: 'mqtt' | 'http';
+  /** Contents lie elsewhere and are fetched. */
+  readonly detached?: boolean;
   /** All strikes at this point, so many milliseconds after it; not set: strikes of every kind. */
   readonly only?: { readonly point: string; readonly ms: number };
   /** A build of the daemon with crash points in it; not set: all kills strike at random. */
@@ -74,7 +76,7 @@ const stopPatience = 30_000;
 
 export async function kills(scope: Scope, options: KillsOptions): Promise<KillsResult> {
   const { messages, redelivery, via = 'mqtt', crashing, program, patience = 30_000 } = options;
-  const { slots = usualSlots } = options;
+  const { slots = usualSlots, detached = false } = options;
   const plan = planOf(options);
   const book = ledger(scope);
   const sink = await startContentServer(scope);
@@ -86,6 +88,7 @@ export async function kills(scope: Scope, options: KillsOptions): Promise<KillsR
       handler: 'echo',
       redelivery,
       behaviours: ['signed'],
+      detached,
       ledger: book.file,
       ...(via === 'http' && { answerTo: `${sink.origin}/sink` }),
     }),
@@ -107,7 +110,15 @@ export async function kills(scope: Scope, options: KillsOptions): Promise<KillsR
 
   // What flows in while the daemon is killed is a part of what flows between two kills.
   const unsettled = Math.min(600, Math.ceil(messages / plan.length / 2));
-  const load = new Load({ server, directive: 'echo', messages, window: unsettled, patience });
+  const load = new Load({
+    server,
+    directive: 'echo',
+    messages,
+    window: unsettled,
+    patience,
+    ...(detached && { content: () => `${sink.origin}/source` }),
+  });
+  sink.on('/source', reply(200, '"from elsewhere"'));
   sink.on('/sink', (call, response) => {
     load.ledgers.posted(call);
     reply(200)(call, response);
@@ -130,9 +141,9 @@ export async function kills(scope: Scope, options: KillsOptions): Promise<KillsR
 
 /** Random strikes and named points take turns: a message that is in hand at five ends in a row is given up. */
 function planOf(options: KillsOptions): Strike[] {
-  const { dice, messages, kills: count, via = 'mqtt', crashing, only } = options;
+  const { dice, messages, kills: count, via = 'mqtt', crashing, only, detached = false } = options;
   const share = Math.max(1, Math.floor(messages / count));
-  const points = runningPoints(via);
+  const points = runningPoints({ via, detached });
   return Array.from({ length: count }, (_, index): Strike => {
     if (only) return { kind: 'point', ...only, count: dice.between(10, mostPasses), settled: share };
     if (crashing !== undefined && index % 2 === 1) {
