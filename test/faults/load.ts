@@ -2,6 +2,7 @@
 import { dataMessage, type MqttServer } from '../helpers/mqtt-server.ts';
 import { waitFor } from '../helpers/wait-for.ts';
 import { Ledgers } from './ledgers.ts';
+import { runningTime } from './running-time.ts';
 
 export interface LoadOptions {
   readonly server: MqttServer;
@@ -13,7 +14,7 @@ export interface LoadOptions {
   /** Milliseconds between two requests; not set: as many as the window takes. */
   readonly every?: number;
   readonly content?: (index: number) => unknown;
-  /** Milliseconds without another answer after which the rest is lost. */
+  /** Milliseconds of running time without another answer after which the rest is lost. */
   readonly patience?: number;
 }
 
@@ -63,17 +64,19 @@ export class Load {
   async reaches(count: number, instead: () => boolean = () => false): Promise<void> {
     const { patience = 30_000 } = this.#options;
     const done = (): boolean => this.settled >= count || this.allSettled || instead();
-    let last = performance.now();
+    const time = runningTime();
+    let last = 0;
     for (let before = this.settled; !done(); ) {
       await new Promise((resolve) => setTimeout(resolve, 10));
       if (this.settled > before) {
         before = this.settled;
-        last = performance.now();
-      } else if (performance.now() - last > patience) {
+        last = time.passed;
+      } else if (time.passed - last > patience) {
         this.#stuck = true;
-        return;
+        break;
       }
     }
+    time.end();
   }
 
   /** Waits until everything is settled, or nothing more comes. */

@@ -1,9 +1,9 @@
 /** Every trial, in the order in which they run. */
 import { crashPoints } from './crash-points.ts';
-import { instrumented } from './instrumented.ts';
+import { type Edit, instrumented } from './instrumented.ts';
 import { volatileDisk } from './power-cuts.ts';
 import type { Figure } from './report.ts';
-import type { Trial, TrialSettings } from './trial.ts';
+import type { Trial } from './trial.ts';
 import { badInputs } from './trials/bad-inputs.ts';
 import { brokerFaults } from './trials/broker-faults.ts';
 import { brokerKills } from './trials/broker-kills.ts';
@@ -16,156 +16,93 @@ import { workerFaults } from './trials/worker-faults.ts';
 
 type KillsCount = Pick<KillsOptions, 'messages' | 'kills'>;
 
-/** Kills strike at random and at named points in turns. */
-function killed({ scope, dice }: TrialSettings, rest: Omit<KillsOptions, 'dice'>): Promise<KillsResult> {
-  return kills(scope, { dice, crashing: instrumented(scope, crashPoints), ...rest });
-}
-
-function done({ kills: struck, atPoints, acknowledged, answered, reported }: KillsResult): string {
-  return `${struck} kills (${atPoints} at named points), ${acknowledged} messages, ${answered} answered, ${reported} reported`;
-}
-
+const calm: KillsCount = { messages: 50_000, kills: 0 };
 const inbound: KillsCount = { messages: 50_000, kills: 100 };
 const outbound: KillsCount = { messages: 10_000, kills: 50 };
 const power: KillsCount = { messages: 20_000, kills: 100 };
 
-function part({ share }: TrialSettings, { messages, kills: count }: KillsCount): KillsCount {
-  return { messages: Math.ceil(messages * share), kills: Math.ceil(count * share) };
+interface KillsTrialOptions extends Omit<KillsOptions, 'dice' | 'program' | 'crashing' | keyof KillsCount> {
+  readonly count: KillsCount;
+  /** Put into the daemon besides the crash points. */
+  readonly edits?: readonly Edit[];
+}
+
+/** Kills strike at random and at named points in turns. */
+function killsTrial(
+  name: string,
+  { count, edits, ...options }: KillsTrialOptions,
+  figuresOf: (result: KillsResult) => readonly [Figure, ...Figure[]],
+): Trial {
+  return {
+    name,
+    async run({ scope, dice, share }) {
+      const result = await kills(scope, {
+        dice,
+        ...options,
+        ...(edits && { program: instrumented(scope, edits) }),
+        crashing: instrumented(scope, [...crashPoints, ...(edits ?? [])]),
+        messages: Math.ceil(count.messages * share),
+        kills: Math.ceil(count.kills * share),
+      });
+      const [first, ...others] = figuresOf(result);
+      const { kills: struck, atPoints, acknowledged, answered, reported } = result;
+      const detail = `${struck} kills (${atPoints} at named points), ${acknowledged} messages, ${answered} answered, ${reported} reported`;
+      return [{ ...first, detail }, ...others];
+    },
+  };
 }
 
 export const trials: readonly Trial[] = [
-  {
-    name: 'nothing-wrong',
-    async run({ scope, dice, share }): Promise<Figure[]> {
-      const result = await kills(scope, {
-        dice,
-        redelivery: 'until-done',
-        messages: Math.ceil(inbound.messages * share),
-        kills: 0,
-      });
-      return [
-        {
-          name: 'nothing wrong: lost, run again or answered again',
-          value: result.lost.length + result.reported + result.ranAgain + result.answeredAgain,
-          atMost: 0,
-          detail: `${result.acknowledged} messages`,
-        },
-      ];
+  killsTrial('nothing-wrong', { count: calm, redelivery: 'until-done' }, (result) => [
+    {
+      name: 'nothing wrong: lost, run again or answered again',
+      value: result.lost.length + result.reported + result.ranAgain + result.answeredAgain,
+      atMost: 0,
     },
-  },
-  {
-    name: 'inbound-until-done',
-    async run(settings): Promise<Figure[]> {
-      const result = await killed(settings, { redelivery: 'until-done', ...part(settings, inbound) });
-      return [
-        {
-          name: 'daemon killed, until-done: not answered',
-          value: result.lost.length + result.reported,
-          atMost: 0,
-          detail: done(result),
-        },
-        {
-          name: 'daemon killed, until-done: run again',
-          value: result.ranAgain,
-          atMost: result.kills * result.slots,
-        },
-      ];
+  ]),
+  killsTrial('inbound-until-done', { count: inbound, redelivery: 'until-done' }, (result) => [
+    {
+      name: 'daemon killed, until-done: not answered',
+      value: result.lost.length + result.reported,
+      atMost: 0,
     },
-  },
-  {
-    name: 'inbound-until-accepted',
-    async run(settings): Promise<Figure[]> {
-      const result = await killed(settings, { redelivery: 'until-accepted', ...part(settings, inbound) });
-      return [
-        {
-          name: 'daemon killed, until-accepted: nothing said',
-          value: result.lost.length,
-          atMost: 0,
-          detail: done(result),
-        },
-        { name: 'daemon killed, until-accepted: run again', value: result.ranAgain, atMost: 0 },
-      ];
+    {
+      name: 'daemon killed, until-done: run again',
+      value: result.ranAgain,
+      atMost: result.kills * result.slots,
     },
-  },
-  {
-    name: 'outbound-mqtt',
-    async run(settings): Promise<Figure[]> {
-      const result = await killed(settings, {
-        redelivery: 'until-done',
-        via: 'mqtt',
-        ...part(settings, outbound),
-      });
-      return [
-        {
-          name: 'daemon killed, MQTT: answered Sends lost',
-          value: result.responsesLost.length,
-          atMost: 0,
-          detail: done(result),
-        },
-      ];
-    },
-  },
-  {
-    name: 'outbound-http',
-    async run(settings): Promise<Figure[]> {
-      const result = await killed(settings, {
-        redelivery: 'until-done',
-        via: 'http',
-        ...part(settings, outbound),
-      });
-      return [
-        {
-          name: 'daemon killed, HTTP: answered Sends lost',
-          value: result.responsesLost.length,
-          atMost: 0,
-          detail: done(result),
-        },
-      ];
-    },
-  },
-  {
-    name: 'detached',
-    async run(settings): Promise<Figure[]> {
-      const result = await killed(settings, {
-        redelivery: 'until-done',
-        via: 'http',
-        detached: true,
-        ...part(settings, outbound),
-      });
-      return [
-        {
-          name: 'daemon killed, content fetched: not answered',
-          value: result.lost.length + result.reported,
-          atMost: 0,
-          detail: done(result),
-        },
-        { name: 'the same: answered Sends lost', value: result.responsesLost.length, atMost: 0 },
-      ];
-    },
-  },
-  {
-    name: 'power-cuts',
-    async run(settings): Promise<Figure[]> {
-      const { scope, dice } = settings;
-      const result = await kills(scope, {
-        dice,
-        program: instrumented(scope, volatileDisk()),
-        redelivery: 'until-done',
-        // What was in hand goes on one at a time, each with two flushes.
-        slots: 16,
-        ...part(settings, power),
-      });
-      return [
-        {
-          name: 'power cut: requests lost',
-          value: result.lost.length + result.reported,
-          atMost: 0,
-          detail: done(result),
-        },
-        { name: 'power cut: answered Sends lost', value: result.responsesLost.length, atMost: 0 },
-      ];
-    },
-  },
+  ]),
+  killsTrial('inbound-until-accepted', { count: inbound, redelivery: 'until-accepted' }, (result) => [
+    { name: 'daemon killed, until-accepted: nothing said', value: result.lost.length, atMost: 0 },
+    { name: 'daemon killed, until-accepted: run again', value: result.ranAgain, atMost: 0 },
+  ]),
+  killsTrial('outbound-mqtt', { count: outbound, redelivery: 'until-done', via: 'mqtt' }, (result) => [
+    { name: 'daemon killed, MQTT: answered Sends lost', value: result.responsesLost.length, atMost: 0 },
+  ]),
+  killsTrial('outbound-http', { count: outbound, redelivery: 'until-done', via: 'http' }, (result) => [
+    { name: 'daemon killed, HTTP: answered Sends lost', value: result.responsesLost.length, atMost: 0 },
+  ]),
+  killsTrial(
+    'detached',
+    { count: outbound, redelivery: 'until-done', via: 'http', detached: true },
+    (result) => [
+      {
+        name: 'daemon killed, content fetched: not answered',
+        value: result.lost.length + result.reported,
+        atMost: 0,
+      },
+      { name: 'the same: answered Sends lost', value: result.responsesLost.length, atMost: 0 },
+    ],
+  ),
+  killsTrial(
+    'power-cuts',
+    // What was in hand goes on one at a time, each with two flushes.
+    { count: power, redelivery: 'until-done', slots: 16, edits: volatileDisk() },
+    (result) => [
+      { name: 'power cut: requests lost', value: result.lost.length + result.reported, atMost: 0 },
+      { name: 'power cut: answered Sends lost', value: result.responsesLost.length, atMost: 0 },
+    ],
+  ),
   {
     name: 'broker',
     async run({ scope, dice, share }): Promise<Figure[]> {

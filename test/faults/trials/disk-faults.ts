@@ -10,6 +10,7 @@ import { createFailingDisk, failingDisk } from '../failing-disk.ts';
 import { instrumented } from '../instrumented.ts';
 import { compare, type Verdict } from '../ledgers.ts';
 import { Load } from '../load.ts';
+import { runningTime } from '../running-time.ts';
 
 export interface DiskFaultsResult extends Verdict {
   readonly faults: number;
@@ -62,10 +63,11 @@ export async function diskFaults(
     else if (killed) kills += 1;
     if (killed || yggd.exit) await yggd.crash();
     disk.set(undefined);
-    const begun = performance.now();
+    const time = runningTime();
     if (yggd.exit) yggd = start();
     await load.reaches(load.settled + 1, () => yggd.exit !== undefined);
-    recoveries.push(performance.now() - begun);
+    recoveries.push(time.passed);
+    time.end();
   }
   load.stop();
   await load.end();
