@@ -270,7 +270,7 @@ export class Lane {
     const { journal, clock, settler } = this.#deps;
     worker.accept(job, clock.monotonic());
     job.doc.state = 'in-hand';
-    if (!job.answering) journal.inbox.accept(job.doc.sequence);
+    if (!job.answering) journal.inbox.accept(job.doc.sequence, 'soon');
     if (worker.silent) {
       worker.release(job);
       settler.release(job.doc);

@@ -100,8 +100,8 @@ export class JournalInbox implements Inbox {
     return this.#change(sequence, (row, now) => offered(row, now, redelivery));
   }
 
-  accept(sequence: number): Receipt {
-    return this.#change(sequence, accepted);
+  accept(sequence: number, when?: 'now' | 'soon'): Receipt {
+    return this.#change(sequence, accepted, when);
   }
 
   callOff(sequence: number): Receipt {
@@ -214,12 +214,16 @@ export class JournalInbox implements Inbox {
   }
 
   /** A change of a row that may have gone meanwhile; then there is nothing to do. */
-  #change(sequence: number, change: (row: StoredRequest, now: number) => StoredRequest): Receipt {
+  #change(
+    sequence: number,
+    change: (row: StoredRequest, now: number) => StoredRequest,
+    when?: 'now' | 'soon',
+  ): Receipt {
     const now = this.#deps.now();
     const commit = this.#deps.ledger.change(() => {
       const row = this.#rows.get(sequence);
       if (row) this.#rows.move(row, change(row, now));
-    });
+    }, when);
     return receiptOf(sequence, commit);
   }
 

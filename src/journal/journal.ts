@@ -186,8 +186,8 @@ export interface Inbox {
   fetched(sequence: number, contentFile: string, size: number): Receipt;
   /** It is about to be handed over; counts an attempt. */
   offer(sequence: number, redelivery: Redelivery): Receipt;
-  /** A worker accepted it. */
-  accept(sequence: number): Receipt;
+  /** A worker accepted it. `soon`: nobody waits for the receipt, and it may go with a later write. */
+  accept(sequence: number, when?: 'now' | 'soon'): Receipt;
   /** Back to waiting, with what is charged. A fetched content stays. */
   back(sequence: number, charge?: RequestCharge): Receipt;
   /** It was cancelled, and a worker has it: it is not to be handed over again, whatever becomes of the worker. */

@@ -29,12 +29,16 @@ export interface LedgerDeps {
 
 /** Milliseconds after which a transaction that is still under way makes the disk `slow`. */
 const slowAfter = 2_000;
+/** Milliseconds a write that nobody waits for may wait for others. */
+const soon = 5;
 /** Milliseconds between tries of a transaction that failed. */
 const firstRetry = 100;
 const lastRetry = 4_000;
 type Transacted = Pick<LedgerTable<never, never>, 'send' | 'committed' | 'undo'>;
 
 interface Batch {
+  /** Somebody waits for it: it goes out at the end of this turn. Else it may wait for company. */
+  urgent: boolean;
   /** In order; made again when the transaction fails. */
   readonly changes: Array<() => void>;
   /** What waits for the commit, each once: fetched content is removed after what named it. */
@@ -57,6 +61,8 @@ export class Ledger implements TableHost {
   #underWay: Batch | undefined;
   /** Set if and only if a transaction waits for its next try. */
   #retry: Timer | undefined;
+  /** Set while writes that nobody waits for may go out alone. */
+  #pending: Timer | undefined;
   #retryDelay = firstRetry;
   /** Set if and only if something may become slow. */
   #watch: Timer | undefined;
@@ -110,9 +116,12 @@ export class Ledger implements TableHost {
     return batch.adds;
   }
 
-  /** A write that is never refused, only late. It may run more than once. */
-  change(write: () => void): Written {
-    const batch = this.#gather();
+  /**
+   * A write that is never refused, only late. It may run more than once. `soon`: nobody waits for it, and a transaction
+   * of its own would only keep the next one waiting, so it goes with that one, or alone a few milliseconds later.
+   */
+  change(write: () => void, when: 'now' | 'soon' = 'now'): Written {
+    const batch = this.#gather(when);
     write();
     batch.changes.push(write);
     return batch.outcome;
@@ -137,6 +146,7 @@ export class Ledger implements TableHost {
   /** Resolves when everything written so far is flushed; rejects with the reason of `abort`. */
   flush(abort?: AbortSignal): Promise<void> {
     if (this.#quiet) return Promise.resolve();
+    if (this.#gathering) this.#hurry(this.#gathering);
     return new Promise((resolve, reject) => {
       const onAbort = (): void => {
         const at = this.#flushWaiters.indexOf(done);
@@ -157,6 +167,7 @@ export class Ledger implements TableHost {
   close(): void {
     this.#closed = true;
     this.#retry?.cancel();
+    this.#pending?.cancel();
     this.#watch?.cancel();
     this.#refusal ??= Outcome.refused(new YggError('YGG_CLOSED', 'The journal is closed.'));
   }
@@ -165,9 +176,21 @@ export class Ledger implements TableHost {
     return !this.#gathering && !this.#underWay && this.#unflushed.length === 0;
   }
 
-  #gather(): Batch {
-    if (this.#gathering) return this.#gathering;
+  #gather(when: 'now' | 'soon' = 'now'): Batch {
+    const batch = this.#gathering ?? this.#begin();
+    if (when === 'now') this.#hurry(batch);
+    return batch;
+  }
+
+  #hurry(batch: Batch): void {
+    if (batch.urgent) return;
+    batch.urgent = true;
+    if (!this.#underWay && !this.#retry) this.#deps.defer(() => this.#send());
+  }
+
+  #begin(): Batch {
     const batch: Batch = {
+      urgent: false,
       changes: [],
       afterwards: new Set(),
       adds: undefined,
@@ -175,8 +198,16 @@ export class Ledger implements TableHost {
       earlier: [],
     };
     this.#gathering = batch;
-    if (!this.#underWay && !this.#retry) this.#deps.defer(() => this.#send());
+    if (!this.#underWay && !this.#retry) this.#sendSoon();
     return batch;
+  }
+
+  /** Not for long: an urgent write takes what has gathered with it before. */
+  #sendSoon(): void {
+    this.#pending ??= this.#deps.clock.after(soon, () => {
+      this.#pending = undefined;
+      this.#send();
+    });
   }
 
   #send(): void {
@@ -210,7 +241,8 @@ export class Ledger implements TableHost {
     for (const callback of batch.afterwards) callback();
     this.#unflushed.push(this.#sentAt);
     void flushed.then(() => this.#onFlushed(outcomes));
-    if (this.#gathering) this.#deps.defer(() => this.#send());
+    if (this.#gathering?.urgent) this.#deps.defer(() => this.#send());
+    else if (this.#gathering) this.#sendSoon();
   }
 
   #onFlushed(outcomes: readonly Outcome[]): void {
@@ -228,6 +260,7 @@ export class Ledger implements TableHost {
     for (const table of this.#tables) table.undo();
     this.#underWay = undefined;
     const next: Batch = {
+      urgent: true,
       changes: [...batch.changes, ...(behind?.changes ?? [])],
       afterwards: new Set(),
       adds: undefined,

@@ -75,7 +75,7 @@ export class JournalOutbox implements Outbox {
       if (!row) return;
       this.#leave(row);
       tables.bodies.remove(sequence);
-    });
+    }, 'soon');
     return receiptOf(sequence, commit);
   }
 
