@@ -2,22 +2,30 @@
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
+import { Child } from '../helpers/child.ts';
 import { startHost } from '../helpers/host.ts';
 import { rawContent } from '../helpers/mqtt-server.ts';
 import type { Scope } from '../helpers/scope.ts';
 import { tempDir } from '../helpers/temp-dir.ts';
 import { testScope } from '../helpers/test-scope.ts';
+import { waitFor } from '../helpers/wait-for.ts';
 import type { WorkerFile } from '../helpers/worker-files.ts';
+import { startYggd, type Yggd } from '../helpers/yggd.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
 
 /** A project that depends on this package, with one program. */
-function sdkWorker(scope: Scope, name: string, code: string): WorkerFile {
+function sdkProgram(scope: Scope, code: string): string {
   const folder = tempDir(scope);
   mkdirSync(path.join(folder, 'node_modules'));
   symlinkSync(root, path.join(folder, 'node_modules', 'yggd'));
   const program = path.join(folder, 'worker.mjs');
   writeFileSync(program, code);
+  return program;
+}
+
+function sdkWorker(scope: Scope, name: string, code: string): WorkerFile {
+  const program = sdkProgram(scope, code);
   return { name, text: `#!/bin/sh\nexec '${process.execPath}' '${program}'\n`, config: [] };
 }
 
@@ -118,4 +126,68 @@ test('a message in hand is cancelled, and one that failed runs again', async () 
   await host.server.command('cancel', { directive: 'wait', messageID: wait });
   const report = await host.server.answer(wait);
   expect(report.json['metadata']).toMatchObject({ status: 'failed', reason: 'cancelled' });
+});
+
+test('large content goes there and back', async () => {
+  const scope = testScope();
+  const host = await startHost(scope, {
+    workers: [sdkWorker(scope, 'echo-worker', echo())],
+    handlers: ['echo'],
+  });
+  const content = 'x'.repeat(1_500_000);
+  const id = await host.server.send({ directive: 'echo', content });
+  expect((await host.server.answer(id, 20_000)).json['content']).toBe(content);
+});
+
+test('a worker that nobody restarts finds the daemon again, with what it has in hand', async () => {
+  const scope = testScope();
+  const code = `import { createWorker } from 'yggd/worker';
+let runs = 0;
+await createWorker({
+  handler: 'lasting',
+  redelivery: 'until-done',
+  async onMessage(message) {
+    runs += 1;
+    console.log('run', runs);
+    await new Promise((resolve) => setTimeout(resolve, message.json()));
+    return runs;
+  },
+}).run();
+`;
+  const host = await startHost(scope, { handlers: [] });
+  const socket = path.join(host.home.runtimeDir, 'dispatcher.sock');
+  const program = sdkProgram(scope, code);
+  const after = host.server.statuses.length;
+  const worker = new Child(scope, process.execPath, [program], {
+    env: { YGG_SOCKET_ADDR: `unix:${socket}` },
+  });
+  await host.server.online(['lasting'], { after });
+  const id = await host.server.send({ directive: 'lasting', content: 2_000 });
+  await waitFor(() => worker.lines.includes('run 1'), { what: 'run', detail: () => worker.output });
+  const again = async (daemon: Yggd): Promise<Yggd> => {
+    await daemon.crash();
+    const known = host.server.statuses.length;
+    const next = startYggd(scope, { home: host.home, brokers: [host.broker.url] });
+    await host.server.online(['lasting'], { after: known });
+    return next;
+  };
+  const second = await again(host.yggd);
+  expect(rawContent(await host.server.answer(id, 30_000))).toBe('1');
+  // Also with nothing in hand.
+  await again(second);
+  const next = await host.server.send({ directive: 'lasting', content: 1 });
+  expect(rawContent(await host.server.answer(next, 20_000))).toBe('2');
+  worker.kill('SIGTERM');
+  expect(await worker.ended()).toEqual({ code: 0, signal: null });
+});
+
+test('importing the SDK loads nothing of gRPC', async () => {
+  const code = `import { createRequire } from 'node:module';
+await import('yggd/worker');
+const loaded = Object.keys(createRequire(import.meta.url).cache);
+console.log(loaded.filter((file) => file.includes('node_modules')).length);
+`;
+  const child = new Child(testScope(), process.execPath, [sdkProgram(testScope(), code)]);
+  await child.ended();
+  expect(child.lines).toEqual(['0']);
 });
