@@ -11,6 +11,7 @@
  */
 import type { Clock, Timer } from '../base/clock.ts';
 import { YggError } from '../base/errors.ts';
+import { type Batch, emptyBatch } from './ledger-batch.ts';
 import { type DamagedEntry, damagedLimit, damagedTable, metaTable } from './ledger-own-tables.ts';
 import { LedgerTable, type TableFormat, type TableHost } from './ledger-table.ts';
 import { Outcome } from './outcome.ts';
@@ -35,21 +36,6 @@ const soon = 5;
 const firstRetry = 100;
 const lastRetry = 4_000;
 type Transacted = Pick<LedgerTable<never, never>, 'send' | 'committed' | 'undo'>;
-
-interface Batch {
-  /** Somebody waits for it: it goes out at the end of this turn. Else it may wait for company. */
-  urgent: boolean;
-  /** In order; made again when the transaction fails. */
-  readonly changes: Array<() => void>;
-  /** What waits for the commit, each once: fetched content is removed after what named it. */
-  readonly afterwards: Set<() => void>;
-  /** Told when the adds of this batch are on the disk or refused. */
-  adds: Outcome | undefined;
-  /** Told when its changes are on the disk. */
-  readonly outcome: Outcome;
-  /** Of batches that failed before and whose changes are in this one now. */
-  readonly earlier: Outcome[];
-}
 
 export class Ledger implements TableHost {
   readonly store: Store;
@@ -177,8 +163,10 @@ export class Ledger implements TableHost {
   }
 
   #gather(when: 'now' | 'soon' = 'now'): Batch {
-    const batch = this.#gathering ?? this.#begin();
+    this.#gathering ??= emptyBatch();
+    const batch = this.#gathering;
     if (when === 'now') this.#hurry(batch);
+    else if (!batch.urgent && !this.#underWay && !this.#retry) this.#sendSoon();
     return batch;
   }
 
@@ -186,20 +174,6 @@ export class Ledger implements TableHost {
     if (batch.urgent) return;
     batch.urgent = true;
     if (!this.#underWay && !this.#retry) this.#deps.defer(() => this.#send());
-  }
-
-  #begin(): Batch {
-    const batch: Batch = {
-      urgent: false,
-      changes: [],
-      afterwards: new Set(),
-      adds: undefined,
-      outcome: new Outcome(),
-      earlier: [],
-    };
-    this.#gathering = batch;
-    if (!this.#underWay && !this.#retry) this.#sendSoon();
-    return batch;
   }
 
   /** Not for long: an urgent write takes what has gathered with it before. */
@@ -260,10 +234,9 @@ export class Ledger implements TableHost {
     for (const table of this.#tables) table.undo();
     this.#underWay = undefined;
     const next: Batch = {
+      ...emptyBatch(),
       urgent: true,
       changes: [...batch.changes, ...(behind?.changes ?? [])],
-      afterwards: new Set(),
-      adds: undefined,
       outcome: behind?.outcome ?? new Outcome(),
       earlier: [...batch.earlier, batch.outcome],
     };

@@ -1,0 +1,30 @@
+/**
+ * What the ledger gathers for one transaction.
+ */
+import { Outcome } from './outcome.ts';
+
+export interface Batch {
+  /** Somebody waits for it: it goes out at the end of this turn. Else it may wait for company. */
+  urgent: boolean;
+  /** In order; made again when the transaction fails. */
+  readonly changes: Array<() => void>;
+  /** What waits for the commit, each once: fetched content is removed after what named it. */
+  readonly afterwards: Set<() => void>;
+  /** Told when the adds of this batch are on the disk or refused. */
+  adds: Outcome | undefined;
+  /** Told when its changes are on the disk. */
+  readonly outcome: Outcome;
+  /** Of batches that failed before and whose changes are in this one now. */
+  readonly earlier: Outcome[];
+}
+
+export function emptyBatch(): Batch {
+  return {
+    urgent: false,
+    changes: [],
+    afterwards: new Set(),
+    adds: undefined,
+    outcome: new Outcome(),
+    earlier: [],
+  };
+}
