@@ -2,6 +2,9 @@ import { defineConfig, type ViteUserConfig } from 'vitest/config';
 
 const shared = { restoreMocks: true, setupFiles: ['test/helpers/fail-on-warnings.ts'] };
 
+/** Tests that run programs get a second try: a machine that stands still for seconds makes them late, not wrong. */
+const programs = { ...shared, retry: 1 };
+
 const config: ViteUserConfig = defineConfig({
   test: {
     // Most of a test is waiting for a program, so a core is not kept free.
@@ -10,7 +13,7 @@ const config: ViteUserConfig = defineConfig({
       { test: { ...shared, name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 10_000 } },
       {
         test: {
-          ...shared,
+          ...programs,
           name: 'integration',
           include: ['test/integration/**/*.test.ts'],
           testTimeout: 60_000,
@@ -20,7 +23,7 @@ const config: ViteUserConfig = defineConfig({
       { test: { ...shared, name: 'docs', include: ['test/docs/**/*.test.ts'], testTimeout: 60_000 } },
       {
         test: {
-          ...shared,
+          ...programs,
           name: 'faults',
           include: ['test/faults/**/*.test.ts'],
           testTimeout: 120_000,

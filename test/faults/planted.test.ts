@@ -13,11 +13,16 @@ test('what is put into the build finds its place', ({ expect, onTestFinished }) 
   }
 });
 
+/** Some show only when a fault strikes at the one wrong moment, which a single try may miss. */
+const tries = 4;
+
 // Most of their time they wait, so they do it together.
 for (const bug of plantedBugs) {
   test.concurrent(`a daemon that ${bug.name} is noticed`, async ({ expect, onTestFinished }) => {
     const scope = new Scope();
     onTestFinished(() => scope.end());
-    expect(await tryOut(scope, bug)).not.toEqual([]);
+    let noticed: readonly string[] = [];
+    for (let turn = 0; turn < tries && noticed.length === 0; turn += 1) noticed = await tryOut(scope, bug);
+    expect(noticed).not.toEqual([]);
   });
 }
