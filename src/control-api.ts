@@ -7,6 +7,7 @@
  * happened; sizes are bytes.
  */
 import type { LogLevel } from './base/log.ts';
+import type { WorkerHealth } from './datastore.ts';
 import type { MessageRecord, MessageState } from './journal/message-record.ts';
 
 /** Every call may fail with `YGG_NOT_RUNNING`, `YGG_CLOSED` or `YGG_DEADLINE`. Streams end when `abort` fires. */
@@ -164,6 +165,8 @@ export interface WorkerStatus {
   readonly inHand: number;
   /** When the oldest that it was offered and has not finished was offered. */
   readonly oldestAt: number;
+  /** What the checks of an attached worker say. */
+  readonly health: readonly WorkerHealth[];
 }
 
 export interface DispatchRequest {

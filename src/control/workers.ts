@@ -69,6 +69,7 @@ function registered(
     detached,
     redelivery,
     slots,
+    health: worker.health ?? [],
     ...load,
   };
 }
@@ -94,6 +95,7 @@ function unregistered({
     detached: false,
     redelivery: config.redelivery ?? '',
     slots: 0,
+    health: [],
     waiting: 0,
     ...idle,
   };

@@ -64,7 +64,7 @@ export class AttachedOutcomes {
         this.#tell('recorded', [number]);
         continue;
       }
-      job.doc.state = 'in-hand';
+      job.accepted = true;
       // The end of a message that has come already says more.
       if (!job.answering) this.#recording.add(journal.inbox.accept(number).committed, number);
     }

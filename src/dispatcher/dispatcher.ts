@@ -3,7 +3,8 @@
  *
  * Owns the dispatcher sockets, the registry of workers and one lane per directive. Signals in: data-process,
  * message-cancel, data-deliver, client-connect, client-disconnect, process-prepare, process-die. Signals out:
- * dispatcher-listen, socket-listen, worker-register, worker-unregister, data-dispatch, data-return, message-settle.
+ * dispatcher-listen, socket-listen, worker-register, worker-unregister, data-dispatch, message-progress,
+ * data-return, message-settle.
  * Never fetches or posts content, never publishes, never starts or stops a process.
  */
 import path from 'node:path';

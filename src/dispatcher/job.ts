@@ -44,6 +44,8 @@ export interface Job {
   calledOff: boolean;
   /** How often it was offered, this time included; 0 before. */
   attempt: number;
+  /** An attached worker took it upon itself, and that is in the journal. */
+  accepted: boolean;
   /** It was said that its worker accepted it. */
   announced: boolean;
   /** Monotonic milliseconds of the last move to `unclear` or `in-hand`. */
@@ -66,6 +68,7 @@ export function createJob(
     answering: false,
     calledOff: row?.calledOff ?? false,
     attempt: 0,
+    accepted: false,
     announced: false,
     since: 0,
   };

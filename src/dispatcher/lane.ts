@@ -240,11 +240,14 @@ export class Lane {
       return;
     }
     job.phase = 'calling';
+    job.accepted = false;
     job.announced = false;
     // Counted now: the worker may have it also when nothing tells so.
     if (job.attempt > 1) counters.count('messages_redelivered');
     const state = worker.link.hand(job, message, (outcome) => this.#onOutcome(job, worker, outcome));
-    if (state === 'in-hand') worker.accept(job, clock.monotonic());
+    if (state === 'calling') return;
+    worker.accept(job, clock.monotonic());
+    job.doc.state = 'in-hand';
   }
 
   #onOutcome(job: Job, worker: LiveWorker, outcome: HandOver): void {

@@ -66,11 +66,11 @@ export function compareBooks(
 /** What the worker does not know of never arrived; what it knows it goes on with. */
 function compareHands({ laneOf }: AttachDeps, worker: LiveWorker, named: ReadonlySet<number>): void {
   for (const job of [...worker.hands.values()]) {
-    const { sequence, state } = job.doc;
+    const { sequence } = job.doc;
     if (job.answering || job.phase === 'offering') continue;
     if (named.has(sequence)) {
       if (job.calledOff) worker.link.cancel(job);
-    } else if (state === 'in-hand') {
+    } else if (job.accepted) {
       const reason = 'the worker took it upon itself and does not know of it.';
       laneOf(worker.handler).settle(job, { kind: 'unclear', reason });
     } else {

@@ -87,7 +87,7 @@ export class Retirement {
 }
 
 /** Whether it is certain that a job was not begun: not handed over, or not accepted by a worker that accepts first. */
-function isUntouched({ phase, doc }: Job, { accepts, facts }: LiveWorker): boolean {
+function isUntouched({ phase, accepted }: Job, { accepts, facts }: LiveWorker): boolean {
   if (phase === 'offering') return true;
-  return accepts && facts.redelivery === 'until-accepted' && phase === 'in-hand' && doc.state === 'offered';
+  return accepts && facts.redelivery === 'until-accepted' && phase === 'in-hand' && !accepted;
 }

@@ -30,7 +30,7 @@ export function adopt(
     journal.inbox.offer(sequence, facts.redelivery);
     const doc = datastore.messages.add({
       ...{ sequence, messageId, directive, cancel, size },
-      ...{ state: 'offered', slot: false },
+      ...{ state: 'in-hand', slot: false },
     });
     // It has outlived what made a suspect of it.
     const job = createJob(doc, { ...row, suspect: false });

@@ -58,9 +58,14 @@ export function workerLines(workers: readonly WorkerStatus[], now: number): stri
     worker.oldestAt > 0 ? spanText(now - worker.oldestAt) : '-',
     String(worker.restarts),
     worker.file || '-',
-    worker.reason,
+    worker.reason || unhealthyText(worker),
   ]);
   return inColumns([heading, ...rows], [2, 4, 5, 6, 7]);
+}
+
+function unhealthyText({ health }: WorkerStatus): string {
+  const names = health.filter(({ healthy }) => !healthy).map(({ name }) => name);
+  return names.length > 0 ? `unhealthy: ${names.join(', ')}` : '';
 }
 
 export function statusFields(status: DaemonStatus): Readonly<Record<string, unknown>> {
@@ -109,6 +114,7 @@ export function workerFields(worker: WorkerStatus): Readonly<Record<string, unkn
     offered: worker.offered,
     in_hand: worker.inHand,
     oldest: isoOrNull(worker.oldestAt),
+    health: worker.health.map(({ name, healthy, status }) => ({ name, healthy, status })),
   };
 }
 

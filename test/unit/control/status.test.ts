@@ -107,6 +107,7 @@ describe('workers', () => {
         since: 1_000,
         restarts: 2,
         reason: '',
+        health: [],
         features: { version: '1' },
         detached: false,
         redelivery: 'until-accepted',

@@ -53,6 +53,10 @@ const worker: WorkerStatus = {
   offered: 1,
   inHand: 2,
   oldestAt: start - 3 * minute,
+  health: [
+    { name: 'disk', healthy: false, status: '' },
+    { name: 'daemon', healthy: true, status: '' },
+  ],
 };
 
 const status: DaemonStatus = {
@@ -206,7 +210,7 @@ dead letters  4
 log level     info
 
 WORKER  STATE       PROCESS  SINCE                WAITING  IN HAND  OLDEST  RESTARTS  FILE            REASON
-echo    registered       71  2026-11-20 08:58:00       12        3   3 min         1  /w/echo-worker
+echo    registered       71  2026-11-20 08:58:00       12        3   3 min         1  /w/echo-worker  unhealthy: disk
 
 COUNTER            SINCE THE START
 messages_received             1234

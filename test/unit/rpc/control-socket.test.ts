@@ -37,6 +37,7 @@ const worker: WorkerStatus = {
   offered: 2,
   inHand: 3,
   oldestAt: 4,
+  health: [{ name: 'disk', healthy: false, status: '{}' }],
 };
 
 const status: DaemonStatus = {
