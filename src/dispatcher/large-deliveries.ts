@@ -27,7 +27,7 @@ interface Pulled {
 export class LargeDeliveries {
   readonly #deps: LargeDeliveriesDeps;
   readonly #stream: AttachStream;
-  /** By delivery. */
+  /** By delivery; one that is sent whole stays until it is settled, so that a late pull does not begin it anew. */
   readonly #pulled = new Map<number, Pulled>();
   #sending = false;
 
@@ -68,7 +68,7 @@ export class LargeDeliveries {
 
   async #sendPiece(delivery: number, pulled: Pulled): Promise<boolean> {
     const job = this.#deps.find(delivery);
-    if (!job || pulled.sent === job.size) {
+    if (!job) {
       this.#pulled.delete(delivery);
       return false;
     }

@@ -38,6 +38,9 @@ test('a large delivery comes as far as it is pulled', async () => {
   await stays(() => worker.heard.chunks.length > 0, { span: 50, what: 'a chunk that nobody pulled' });
   expect((await pull(worker, 1, 700_000)).equals(content)).toBe(true);
   expect(worker.heard.chunks.every((chunk) => chunk.content.length <= inlineContent)).toBe(true);
+  const chunks = worker.heard.chunks.length;
+  worker.say({ pulls: [{ delivery: 1, until: 1_000 }] });
+  await stays(() => worker.heard.chunks.length > chunks, { span: 50, what: 'a piece that was sent before' });
 });
 
 test('what was fetched is pulled from its file, and small messages pass between', async () => {
