@@ -30,6 +30,8 @@ export class LargeDeliveries {
   /** By delivery; one that is sent whole stays until it is settled, so that a late pull does not begin it anew. */
   readonly #pulled = new Map<number, Pulled>();
   #sending = false;
+  /** There may be more to send than when the last round began. */
+  #asked = false;
 
   constructor(deps: LargeDeliveriesDeps, stream: AttachStream) {
     this.#deps = deps;
@@ -48,6 +50,7 @@ export class LargeDeliveries {
 
   /** Goes on, where the stream takes more. */
   send(): void {
+    this.#asked = true;
     if (this.#sending || this.#pulled.size === 0) return;
     this.#sending = true;
     void this.#sendAll().finally(() => {
@@ -57,11 +60,11 @@ export class LargeDeliveries {
 
   /** In turns, so that one large content does not hold up another. */
   async #sendAll(): Promise<void> {
-    for (let sent = true; sent; ) {
-      sent = false;
+    while (this.#asked) {
+      this.#asked = false;
       for (const [delivery, pulled] of this.#pulled) {
         if (!this.#stream.writable) return;
-        if (await this.#sendPiece(delivery, pulled)) sent = true;
+        if (await this.#sendPiece(delivery, pulled)) this.#asked = true;
       }
     }
   }
