@@ -18,6 +18,11 @@ export interface LoadOptions {
   readonly patience?: number;
 }
 
+export interface Span {
+  readonly from: number;
+  readonly to: number;
+}
+
 export class Load {
   readonly ledgers: Ledgers = new Ledgers();
   /** Milliseconds of the monotonic clock at which a request was given to the broker. */
@@ -87,14 +92,18 @@ export class Load {
     await this.#publishing;
   }
 
-  /** Milliseconds from each request to the first thing that settled it. */
-  latencies(): number[] {
+  /** When each settled request was sent and when it was settled, in milliseconds since the epoch. */
+  spans(): Span[] {
     const first = new Map<string, number>();
     for (const { json, at } of this.#options.server.published) {
       const id = String(json['response_to'] ?? '');
       if (this.sentAt.has(id) && !first.has(id)) first.set(id, at);
     }
-    return [...first].map(([id, at]) => at - (this.sentAt.get(id) ?? at));
+    const { timeOrigin } = performance;
+    return [...first].map(([id, at]) => ({
+      from: timeOrigin + (this.sentAt.get(id) ?? at),
+      to: timeOrigin + at,
+    }));
   }
 
   async #publish(): Promise<void> {

@@ -6,6 +6,7 @@ import type { Scope } from '../../helpers/scope.ts';
 import { nodeWorker } from '../../helpers/worker-files.ts';
 import { createHome, startYggd, type Yggd } from '../../helpers/yggd.ts';
 import type { Dice } from '../dice.ts';
+import { runningTime } from '../running-time.ts';
 
 /** Milliseconds of connection after which a daemon takes the next loss for a first one. */
 const stable = 31_000;
@@ -29,10 +30,11 @@ export async function daemonRecoveries(scope: Scope, times: number): Promise<num
     const waiting = Array.from({ length: 20 }, () => dataMessage({ directive: 'echo' }));
     await Promise.all(waiting.map(({ text }) => server.publish('data/in', text)));
     const runs = book.events('message').length;
-    const begun = Date.now();
+    const time = runningTime();
     yggd = start();
-    const first = (await book.reaches('message', runs + 1, 30_000))[runs];
-    spans.push((first?.at ?? Number.POSITIVE_INFINITY) - begun);
+    await book.reaches('message', runs + 1, 30_000);
+    spans.push(time.passed);
+    time.end();
     await Promise.all(waiting.map(({ id }) => server.answer(id, 30_000)));
   }
   await yggd.stopCleanly();
@@ -63,11 +65,13 @@ export async function brokerRecoveries(
     await new Promise((resolve) => setTimeout(resolve, dice.between(0, 1_800)));
     const before = servers.map((server) => server.statuses.length);
     await broker.start();
-    const begun = performance.now();
-    const back = await Promise.all(
-      servers.map((server, index) => server.online([], { after: before[index] ?? 0, deadline: 90_000 })),
-    );
-    spans.push(...back.map(({ at }) => at - begun));
+    const time = runningTime();
+    const back = servers.map(async (server, index) => {
+      await server.online([], { after: before[index] ?? 0, deadline: 90_000 });
+      return time.passed;
+    });
+    spans.push(...(await Promise.all(back)));
+    time.end();
   }
   return spans;
 }

@@ -11,7 +11,8 @@ import { nodeWorker, type WorkerFile } from '../../helpers/worker-files.ts';
 import { createHome, startYggd } from '../../helpers/yggd.ts';
 import type { Dice } from '../dice.ts';
 import { compare, type Verdict } from '../ledgers.ts';
-import { Load } from '../load.ts';
+import { Load, type Span } from '../load.ts';
+import { watchStandstills } from '../running-time.ts';
 
 export interface WorkerFaultsOptions {
   readonly dice: Dice;
@@ -63,6 +64,7 @@ export async function workerFaults(scope: Scope, options: WorkerFaultsOptions): 
   const loadOf = (directive: string): Load => new Load({ server, directive, window: 20, every: 20 });
   const loads = new Map(targets.map((target) => [target, loadOf(target.name)]));
   const watched = loadOf('bystander');
+  const standstills = watchStandstills();
   const kills: Array<{ readonly target: Target; readonly at: number }> = [];
   let struck = 0;
   while (struck < faults) {
@@ -77,7 +79,7 @@ export async function workerFaults(scope: Scope, options: WorkerFaultsOptions): 
       }
       await sleep(dice.between(0, gap / workers));
     }
-    await sleep(Math.max(0, gap - (performance.now() - begun)));
+    await sleep(Math.max(0, gap / 2 - (performance.now() - begun)));
   }
 
   for (const load of [...loads.values(), watched]) load.stop();
@@ -89,15 +91,20 @@ export async function workerFaults(scope: Scope, options: WorkerFaultsOptions): 
         .filter(([target]) => target.redelivery === redelivery)
         .map(([{ book }, { ledgers }]) => compare(ledgers, book.entries())),
     );
+  standstills.end();
+  const lengths = (spans: readonly Span[]): number[] =>
+    spans.filter(({ from, to }) => !standstills.between(from, to)).map(({ from, to }) => to - from);
   return {
     faults: struck,
     untilDone: verdicts('until-done'),
     untilAccepted: verdicts('until-accepted'),
-    bystander: watched.latencies(),
-    recoveries: kills.flatMap(({ target, at }) => {
-      const next = target.book.events('register').find((entry) => entry.at >= at);
-      return next ? [next.at - at] : [];
-    }),
+    bystander: lengths(watched.spans()),
+    recoveries: lengths(
+      kills.flatMap(({ target, at }) => {
+        const next = target.book.events('register').find((entry) => entry.at >= at);
+        return next ? [{ from: at, to: next.at }] : [];
+      }),
+    ),
   };
 }
 
@@ -117,10 +124,11 @@ function targetOf(scope: Scope, folder: string, index: number): Target {
   return { name, redelivery, book, delayFile, worker };
 }
 
-/** Strikes its running incarnation; says whether there was one. */
+/** Strikes its incarnation, when it has been registered for long enough; says whether it did. */
 async function strike({ book }: Target, kind: 'kill' | 'slow-start' | 'stop', dice: Dice): Promise<boolean> {
-  const pid = book.pids().at(-1);
-  if (pid === undefined || !alive(pid)) return false;
+  const last = book.events('register').at(-1);
+  if (!last || !alive(last.pid) || Date.now() - last.at < gap) return false;
+  const { pid } = last;
   if (kind === 'stop') {
     process.kill(pid, 'SIGSTOP');
     await sleep(dice.between(100, 1_000));
