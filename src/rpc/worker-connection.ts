@@ -4,7 +4,8 @@
  * Owns one channel and what is known of it: whether it is up, since when it is not, whether the worker hears events.
  * Translates what a call came to into what it means for the message; decides nothing.
  */
-import { Client, connectivityState, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
+import { Channel, connectivityState, credentials, Metadata, type StatusObject, status } from '@grpc/grpc-js';
+import type { Method } from './proto-file.ts';
 import { type BrokerEvent, brokerEvents, type Data, type Protocol } from './protocol.ts';
 
 /** What handing over a message came to. */
@@ -68,8 +69,7 @@ const channelOptions = {
 export function openWorkerConnection(options: WorkerConnectionOptions): WorkerConnection {
   const { path, protocol, onChange, sendDeadline = 60_000 } = options;
   const { Send, NotifyEvent } = protocol.worker;
-  const client = new Client(`unix:${path}`, credentials.createInsecure(), channelOptions);
-  const channel = client.getChannel();
+  const channel = new Channel(`unix:${path}`, credentials.createInsecure(), channelOptions);
   let ready = false;
   let hearsEvents = true;
   let closed = false;
@@ -91,48 +91,50 @@ export function openWorkerConnection(options: WorkerConnectionOptions): WorkerCo
       return ready && channel.getConnectivityState(false) === connectivityState.READY;
     },
     send(message, done) {
-      const deadline = Date.now() + sendDeadline;
-      client.makeUnaryRequest(
-        Send.path,
-        Send.requestSerialize,
-        Send.responseDeserialize,
-        message,
-        noMetadata,
-        { deadline },
-        (error) => done(error ? outcomeOf(error) : accepted),
+      call(channel, Send, message, sendDeadline, (end) =>
+        done(end.code === status.OK ? accepted : outcomeOf(end)),
       );
     },
     notify(event) {
       if (!hearsEvents) return Promise.resolve('unknown');
       const notification = { name: brokerEvents[event], detail: '', metadata: {} };
-      const deadline = Date.now() + eventDeadline;
       return new Promise((resolve) => {
-        client.makeUnaryRequest(
-          NotifyEvent.path,
-          NotifyEvent.requestSerialize,
-          NotifyEvent.responseDeserialize,
-          notification,
-          noMetadata,
-          { deadline },
-          (error) => {
-            if (error?.code === status.UNIMPLEMENTED) hearsEvents = false;
-            resolve(error ? (hearsEvents ? 'failed' : 'unknown') : 'heard');
-          },
-        );
+        call(channel, NotifyEvent, notification, eventDeadline, ({ code }) => {
+          if (code === status.UNIMPLEMENTED) hearsEvents = false;
+          resolve(code === status.OK ? 'heard' : hearsEvents ? 'failed' : 'unknown');
+        });
       });
     },
     close() {
       closed = true;
       ready = false;
-      client.close();
+      channel.close();
     },
   };
 }
 
+/**
+ * One unary call of which only the end is of interest; `done` is called once, in a later turn. Made on the channel
+ * itself, because `Client` adds interceptors, an emitter and a stack trace to each call.
+ */
+function call<Request>(
+  channel: Channel,
+  method: Method<Request, object>,
+  request: Request,
+  deadline: number,
+  done: (end: StatusObject) => void,
+): void {
+  const begun = channel.createCall(method.path, Date.now() + deadline, null, null, null);
+  begun.start(noMetadata, { onReceiveMetadata() {}, onReceiveMessage() {}, onReceiveStatus: done });
+  begun.sendMessageWithContext({}, method.requestSerialize(request));
+  begun.startRead();
+  begun.halfClose();
+}
+
 /** docs/protocol.md, "Outcomes of Send". Codes that are not listed say nothing certain, so they are unclear. */
-function outcomeOf(error: ServiceError): HandOver {
-  const reason = error.details || error.message;
-  switch (error.code) {
+function outcomeOf({ code, details }: StatusObject): HandOver {
+  const reason = details || status[code];
+  switch (code) {
     case status.INVALID_ARGUMENT:
     case status.RESOURCE_EXHAUSTED:
     case status.UNIMPLEMENTED:
@@ -154,7 +156,7 @@ function outcomeOf(error: ServiceError): HandOver {
     case status.DEADLINE_EXCEEDED:
       return { kind: 'unclear', reason: 'no answer in time' };
     default:
-      return { kind: 'unclear', reason: `${status[error.code]}: ${reason}` };
+      return { kind: 'unclear', reason: `${status[code]}: ${reason}` };
   }
 }
 
