@@ -20,6 +20,7 @@ import { endWith, reportCrashes } from './ending.ts';
 import { processEnvironment, wantsColour } from './environment.ts';
 import { setHeapForWork } from './heap.ts';
 import { packageRoot } from './package.ts';
+import { processSignals } from './process-signals.ts';
 import { runService } from './service.ts';
 
 /** Milliseconds to wait for the echo worker and the subscriptions before saying what is there. */
@@ -71,7 +72,7 @@ async function main(): Promise<number> {
         else await (await daemon.prepare()).reload();
       },
     },
-    signals: process,
+    signals: processSignals,
     notifier: { ready: async () => {}, stopping: async () => {} },
     clock: systemClock,
     log,

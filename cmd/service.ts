@@ -32,13 +32,13 @@ export interface ServiceDeps {
   readonly stopTimeout: number;
 }
 
-/** The part of `process` that is needed here. */
+/** The part of `process` that is needed here; one listener for each signal. */
 export interface SignalSource {
   on(signal: ServiceSignal, listener: () => void): unknown;
   off(signal: ServiceSignal, listener: () => void): unknown;
 }
 
-type ServiceSignal = 'SIGTERM' | 'SIGINT' | 'SIGHUP';
+export type ServiceSignal = 'SIGTERM' | 'SIGINT' | 'SIGHUP';
 
 /** Milliseconds in which a second signal is the first one again. */
 const sameSignal = 1_000;
@@ -92,17 +92,22 @@ export function runService(deps: ServiceDeps): Promise<number> {
       );
     }
 
+    /** During the start, once it is over: what was read at its beginning may have changed since. */
     function onReload(): void {
       log.info({}, 'reloading');
-      Promise.resolve()
-        .then(() => service.reload())
+      started
+        .then(
+          () => service.reload(),
+          () => {},
+        )
         .catch((error: unknown) => log.error({ error: reasonOf(error) }, 'not reloaded'));
     }
 
     signals.on('SIGTERM', onStop);
     signals.on('SIGINT', onStop);
     signals.on('SIGHUP', onReload);
-    service.start().then(
+    const started = service.start();
+    started.then(
       () => {
         if (askedAt === undefined) void notifier.ready();
       },

@@ -1,5 +1,6 @@
 /** Reading of /proc: who runs, what they were started with, how much they use. */
 import { readdirSync, readFileSync } from 'node:fs';
+import { constants } from 'node:os';
 
 function readProc(pid: number, file: string): string {
   try {
@@ -27,6 +28,12 @@ export function processesWith(text: string): number[] {
     .filter((name) => /^\d+$/.test(name))
     .map(Number)
     .filter((pid) => alive(pid) && readProc(pid, 'environ').includes(text));
+}
+
+/** Whether it has a handler of its own for a signal (proc_pid_status(5), SigCgt). */
+export function catches(pid: number, signal: NodeJS.Signals): boolean {
+  const [, mask = '0'] = /^SigCgt:\s*([0-9a-f]+)$/m.exec(readProc(pid, 'status')) ?? [];
+  return ((BigInt(`0x${mask}`) >> BigInt(constants.signals[signal] - 1)) & 1n) === 1n;
 }
 
 /** Direct children. */

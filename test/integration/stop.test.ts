@@ -1,13 +1,15 @@
 /** How the daemon ends. */
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import type { Exit } from '../helpers/child.ts';
 import { startHost } from '../helpers/host.ts';
 import { ledger } from '../helpers/ledger.ts';
 import { startMosquitto } from '../helpers/mosquitto.ts';
 import { contentOf } from '../helpers/mqtt-server.ts';
+import { catches } from '../helpers/processes.ts';
 import { testScope } from '../helpers/test-scope.ts';
 import { waitFor } from '../helpers/wait-for.ts';
 import { echoWorker, nodeWorker } from '../helpers/worker-files.ts';
-import { createHome, startYggd } from '../helpers/yggd.ts';
+import { createHome, startYggd, type Yggd } from '../helpers/yggd.ts';
 
 test('with nothing in hand: status 0 after the goodbye, within 3 s, nothing left', async () => {
   const { server, yggd } = await startHost(testScope(), { workers: [echoWorker()], handlers: ['echo'] });
@@ -69,17 +71,43 @@ test('without a broker to say goodbye to it ends all the same', async () => {
   expect(took).toBeLessThan(8_000);
 });
 
-test('right after its start', async () => {
-  const scope = testScope();
-  const broker = await startMosquitto(scope);
-  for (const wait of [30, 150, 300, 450]) {
-    const home = createHome(scope, [echoWorker()]);
-    const yggd = startYggd(scope, { home, brokers: [broker.url], clientId: `early-${wait}` });
-    const begun = performance.now();
-    await waitFor(() => performance.now() - begun > wait, { what: 'a moment' });
-    const { exit } = await yggd.stop();
-    // Before its first line of code runs, the signal ends it by itself.
-    expect(exit.code === 0 || (exit.signal === 'SIGTERM' && yggd.lines.length === 0)).toBe(true);
-    expect(home.processes()).toEqual([]);
-  }
+describe('a signal while it starts', () => {
+  /** Node itself has handlers for the other two from its own start on. */
+  const listens = (yggd: Yggd): boolean => catches(yggd.pid, 'SIGHUP');
+  /** Before Node runs the first line of a program, a signal ends the process by itself, and there is nothing to end. */
+  const isUnborn = ({ signal }: Exit, yggd: Yggd): boolean => signal !== null && yggd.lines.length === 0;
+
+  test.each(['SIGTERM', 'SIGINT'] as const)('%s at any moment ends it with status 0', async (signal) => {
+    const scope = testScope();
+    const broker = await startMosquitto(scope);
+    const starts = [0, 20, 50, 100, 150, 200, 300, 450].map(async (wait) => {
+      const home = createHome(scope, [echoWorker()]);
+      const yggd = startYggd(scope, { home, brokers: [broker.url], clientId: `early-${wait}` });
+      const begun = performance.now();
+      await waitFor(() => performance.now() - begun >= wait, { what: 'a moment' });
+      const caught = listens(yggd);
+      yggd.kill(signal);
+      const exit = await yggd.ended(25_000);
+      expect.soft(exit.code === 0 || (!caught && isUnborn(exit, yggd)), `after ${wait} ms`).toBe(true);
+      expect.soft(home.processes()).toEqual([]);
+    });
+    await Promise.all(starts);
+  });
+
+  test('ends it with status 0 as soon as it can be caught, which is before its modules are read', async () => {
+    const scope = testScope();
+    const yggd = startYggd(scope, { home: createHome(scope), brokers: [], clientId: 'early' });
+    await waitFor(() => listens(yggd), { what: 'the first handler' });
+    yggd.kill('SIGTERM');
+    expect(await yggd.ended()).toEqual({ code: 0, signal: null });
+  });
+
+  test('SIGHUP is kept until it runs', async () => {
+    const scope = testScope();
+    const yggd = startYggd(scope, { home: createHome(scope), brokers: [], clientId: 'early' });
+    await waitFor(() => listens(yggd), { what: 'the first handler' });
+    yggd.kill('SIGHUP');
+    await yggd.says(/^reloading$/);
+    expect(await yggd.stop()).toMatchObject({ exit: { code: 0 } });
+  });
 });

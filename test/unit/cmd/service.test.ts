@@ -143,6 +143,19 @@ test('SIGHUP reloads', async () => {
   await status;
 });
 
+test('SIGHUP during the start reloads when it is over', async () => {
+  const { service, signals, status } = running();
+  signals.emit('SIGHUP');
+  await settle();
+  expect(service.calls).toEqual(['start']);
+  service.done('start');
+  await settle();
+  expect(service.calls).toEqual(['start', 'reload']);
+  signals.emit('SIGTERM');
+  service.done('stop');
+  await status;
+});
+
 test('nothing listens and no timer runs afterwards', async () => {
   const { service, signals, clock, status } = running();
   service.done('start');

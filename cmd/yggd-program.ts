@@ -1,0 +1,105 @@
+/**
+ * The host daemon as a program: reads the command line and the configuration, runs the daemon, ends with a status.
+ */
+
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { CommanderError } from 'commander';
+import { systemClock } from '../src/base/clock.ts';
+import { errorTable, exitOf, reasonOf } from '../src/base/errors.ts';
+import { createLogger } from '../src/base/logger.ts';
+import { readCommandLine } from '../src/config/flags.ts';
+import { type Loaded, loadOptions } from '../src/config/load.ts';
+import type { Options } from '../src/config/options.ts';
+import type { Daemon, PreparedDaemon } from '../src/daemon.ts';
+import { createNotifier } from '../src/host/notify.ts';
+import { packageVersion } from '../src/package-version.ts';
+import { endWith, reportCrashes } from './ending.ts';
+import { processEnvironment, suitableLogFormat, wantsColour } from './environment.ts';
+import { setHeapForWork } from './heap.ts';
+import { processSignals } from './process-signals.ts';
+import { runService, type Service } from './service.ts';
+
+async function main(words: readonly string[]): Promise<number> {
+  const { action, file, flags } = readCommandLine(words, packageVersion);
+  switch (action) {
+    case 'example':
+      return print((await import('../src/config/reference.ts')).exampleToml());
+    case 'markdown':
+      return print((await import('../src/config/reference.ts')).optionsMarkdown());
+    case 'man-page':
+      return print((await import('../src/config/reference.ts')).manPage(packageVersion));
+  }
+  const loaded = loadOptions({ flags, file, environment: processEnvironment() });
+  if (action === 'check') return print((await import('./check-config.ts')).checkConfiguration(loaded));
+  return await run(loaded, () => loadOptions({ flags, file, environment: processEnvironment() }).options);
+}
+
+async function run({ options, warnings, files }: Loaded, readOptions: () => Options): Promise<number> {
+  // Files and sockets are for nobody else; what workers create is up to them.
+  process.umask(0o077);
+  const log = await createLogger({
+    format: options.logFormat ?? suitableLogFormat(),
+    level: options.logLevel,
+    stream: process.stderr,
+    colour: wantsColour(),
+  });
+  reportCrashes(log);
+  log.info({ version: packageVersion, node: process.version, pid: process.pid, files }, 'yggd starts');
+  for (const warning of warnings) log.warn({}, warning);
+  const notifier = createNotifier({
+    socket: process.env['NOTIFY_SOCKET'],
+    run: async (program, args) => void (await promisify(execFile)(program, [...args], { timeout: 5_000 })),
+    log,
+  });
+  // Loading it takes a while, in which signals are already listened to.
+  const loading = import('../src/daemon.ts');
+  const daemon = loading.then(({ createDaemon }) =>
+    createDaemon({ options, readOptions, log, environment: processEnvironment() }),
+  );
+  const status = await runService({
+    service: serviceOf(daemon),
+    signals: processSignals,
+    notifier,
+    clock: systemClock,
+    log,
+    stopTimeout: options.stopTimeout,
+  });
+  await endWith(status, log);
+  return status;
+}
+
+function serviceOf(daemon: Promise<Daemon>): Service {
+  let prepared: PreparedDaemon | undefined;
+  return {
+    async start() {
+      prepared = await (await daemon).prepare();
+      await prepared.run();
+      setHeapForWork();
+    },
+    stop: async () => (await daemon).stop(),
+    force: async () => (await daemon).force(),
+    reload: async () => void (await prepared?.reload()),
+  };
+}
+
+function print(text: string): number {
+  process.stdout.write(text);
+  return 0;
+}
+
+/** Says what was wrong before there was a log; the exit status for it. */
+function refuse(error: unknown): number {
+  // Commander has said it already; help and version are no errors.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : errorTable.YGG_USAGE.exit;
+  for (const line of reasonOf(error).split('\n')) process.stderr.write(`yggd: ${line}\n`);
+  return exitOf(error);
+}
+
+// A reader that has seen enough (`yggd --help | head`) is nobody's fault.
+process.stdout.on('error', () => {});
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  process.exitCode = refuse(error);
+}
