@@ -43,7 +43,7 @@ const defaults: MqttOptions = {
   publishTimeout: 30_000,
   primeTopic: true,
   maxMessageSize: 2 * 1024 * 1024,
-  receiveWindow: 4_096,
+  receiveWindow: 256,
   receiveWindowBytes: 16 * 1024 * 1024,
 };
 
