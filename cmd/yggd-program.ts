@@ -52,10 +52,12 @@ async function run({ options, warnings, files }: Loaded, readOptions: () => Opti
     run: async (program, args) => void (await promisify(execFile)(program, [...args], { timeout: 5_000 })),
     log,
   });
+  // A stop like every other one: what started the process starts it again.
+  const onRestart = (): void => void process.kill(process.pid, 'SIGTERM');
   // Loading it takes a while, in which signals are already listened to.
   const loading = import('../src/daemon.ts');
   const daemon = loading.then(({ createDaemon }) =>
-    createDaemon({ options, readOptions, log, environment: processEnvironment() }),
+    createDaemon({ options, readOptions, onRestart, log, environment: processEnvironment() }),
   );
   const status = await runService({
     service: serviceOf(daemon),

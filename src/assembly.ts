@@ -48,6 +48,8 @@ export interface AssemblySettings {
   readonly connector?: Connector;
   /** The options as they would be at a start now; not set: there is no configuration to be read again. */
   readonly readOptions?: () => Options;
+  /** Ends the daemon in order, to be started anew by whoever started it. */
+  readonly onRestart?: () => void;
 }
 
 /** Messages, and bytes of them, in the working set over all directives. */
@@ -210,6 +212,7 @@ async function build(settings: AssemblySettings, holdings: Holdings): Promise<As
     link: () => (options.protocol === 'none' && !settings.connector ? undefined : router.link),
     alarms,
     reload: reloadNow,
+    onRestart: settings.onRestart,
     maxMessageSize: options.maxMessageSize,
   });
   const lifecycle = createLifecycle({

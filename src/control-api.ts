@@ -24,6 +24,11 @@ export interface Control extends MessageDesk, DeadLetterDesk {
   events(abort: AbortSignal): AsyncIterable<DaemonEvent>;
   /** Does what SIGHUP does. Throws `YGG_CONFIG`, `YGG_CONFIG_FILE`; what needs no configuration is done all the same. */
   reload(): Promise<Reloaded>;
+  /**
+   * Ends the daemon in order, so that whoever started it starts it anew. Throws `YGG_USAGE` for a daemon that is part of
+   * another program.
+   */
+  restart(request: RestartRequest): Promise<Restarting>;
   /** Until the next reload or restart. Throws `YGG_USAGE`. */
   setLogLevel(level: LogLevel): Promise<void>;
 }
@@ -101,6 +106,8 @@ export interface DaemonStatus {
   readonly alarms: readonly Alarm[];
   /** By name (docs/operate.md), since the start. */
   readonly counters: Readonly<Record<string, number>>;
+  /** A restart is wanted: when it comes at the latest. */
+  readonly restartAt: number;
 }
 
 /** How many directives without a worker are named. */
@@ -224,4 +231,20 @@ export interface Reloaded {
   readonly applied: readonly string[];
   /** Options that have changed and need a restart. */
   readonly needRestart: readonly string[];
+}
+
+export interface RestartRequest {
+  /** As soon as nothing has been in hand, and no worker has sent anything, for `idleFor`; false: at once. */
+  readonly whenIdle: boolean;
+  /** Milliseconds; 0 is 30 s. */
+  readonly idleFor: number;
+  /** Milliseconds after which it comes all the same; 0 is an hour. */
+  readonly within: number;
+}
+
+export interface Restarting {
+  /** When it comes at the latest. */
+  readonly latestAt: number;
+  /** Messages that workers have, or are being given. */
+  readonly inHand: number;
 }

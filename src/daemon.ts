@@ -33,6 +33,11 @@ export interface DaemonSettings {
   readonly random?: () => number;
   /** The options as they would be at a start now, for a reload; not set: they do not come from a configuration. */
   readonly readOptions?: () => Options;
+  /**
+   * Stops the daemon in order and starts it anew, or ends the process so that somebody else does; called when yggctl
+   * asked for it. Not set: nobody can ask.
+   */
+  readonly onRestart?: () => void;
   /** In place of the connection to the brokers of the options. */
   readonly connector?: Connector;
 }

@@ -17,6 +17,7 @@ import type { DrainStage, Part } from '../lifecycle.ts';
 import type { LinkState } from '../mqtt/broker-link.ts';
 import type { Signals } from '../signals.ts';
 import type { Alarms } from './alarms.ts';
+import { Restart } from './restart.ts';
 
 export interface ControlServiceDeps {
   readonly runtimeDirectory: string;
@@ -34,6 +35,8 @@ export interface ControlServiceDeps {
   readonly link: () => LinkState | undefined;
   readonly alarms: Pick<Alarms, 'all'>;
   readonly reload: () => Promise<Reloaded>;
+  /** Ends the daemon in order; not set: it belongs to a program that cannot be asked for that. */
+  readonly onRestart: (() => void) | undefined;
   /** Bytes a content may have. */
   readonly maxMessageSize: number;
 }
@@ -51,6 +54,7 @@ class ControlService implements Part {
   readonly name = 'control';
   readonly #deps: ControlServiceDeps;
   readonly #startedAt: number;
+  readonly #restart: Restart;
   #disk: DiskStatus;
   #stopListening: (() => void) | undefined;
   #socket: ControlSocket | undefined;
@@ -59,6 +63,7 @@ class ControlService implements Part {
   constructor(deps: ControlServiceDeps) {
     const { clock, journal } = deps;
     this.#deps = deps;
+    this.#restart = new Restart(deps);
     this.#startedAt = clock.now();
     this.#disk = { trouble: journal.trouble ?? '', since: journal.trouble ? this.#startedAt : 0 };
   }
@@ -81,6 +86,7 @@ class ControlService implements Part {
         ...this.#deps,
         identity: { ...this.#deps.identity, startedAt: this.#startedAt },
         disk: () => this.#disk,
+        restart: this.#restart,
         isClosing: () => this.#closing,
       });
       const socketPath = path.join(runtimeDirectory, 'control.sock');
@@ -96,13 +102,18 @@ class ControlService implements Part {
   }
 
   drain(stage: DrainStage): void {
-    if (stage === 'quiet') this.#closing = true;
+    if (stage === 'quiet') this.#close();
   }
 
   stop(): void {
-    this.#closing = true;
+    this.#close();
     this.#stopListening?.();
     this.#socket?.close();
     this.#socket = undefined;
+  }
+
+  #close(): void {
+    this.#closing = true;
+    this.#restart.close();
   }
 }

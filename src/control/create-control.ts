@@ -10,18 +10,20 @@ import { createDeadLetterDesk } from './dead-letters.ts';
 import { dispatch } from './dispatch.ts';
 import { watch } from './events.ts';
 import { createMessageDesk } from './messages.ts';
+import type { Restart } from './restart.ts';
 import { daemonStatus } from './status.ts';
 import { workerStatuses } from './workers.ts';
 
 export interface CreateControlDeps extends ControlServiceDeps {
   readonly identity: Pick<DaemonStatus, 'version' | 'clientId' | 'pid' | 'startedAt'>;
   readonly disk: () => DiskStatus;
+  readonly restart: Pick<Restart, 'want' | 'latestAt'>;
   /** The daemon stops: nothing new is begun. */
   readonly isClosing: () => boolean;
 }
 
 export function createControl(deps: CreateControlDeps): Control {
-  const { signals, journal, log, alarms, reload, isClosing } = deps;
+  const { signals, journal, log, alarms, reload, restart, isClosing } = deps;
 
   function logLevel(): string {
     return isLeveled(log) ? log.level : '';
@@ -40,7 +42,8 @@ export function createControl(deps: CreateControlDeps): Control {
   return {
     ...createMessageDesk(journal),
     ...createDeadLetterDesk({ journal, onRetried, onDropped }),
-    status: async () => daemonStatus({ ...deps, logLevel, alarms: () => alarms.all }),
+    status: async () =>
+      daemonStatus({ ...deps, logLevel, alarms: () => alarms.all, restartAt: () => restart.latestAt }),
     workers: async () => workerStatuses(deps),
     dispatch(request, abort) {
       if (isClosing()) throw new YggError('YGG_CLOSED', 'The daemon is stopping.');
@@ -50,6 +53,10 @@ export function createControl(deps: CreateControlDeps): Control {
     async reload() {
       log.info({}, 'reloading');
       return await reload();
+    },
+    async restart(request) {
+      if (isClosing()) throw new YggError('YGG_CLOSED', 'The daemon is stopping.');
+      return restart.want(request);
     },
     async setLogLevel(level) {
       if (!isLeveled(log))

@@ -27,10 +27,11 @@ export interface StatusDeps {
   readonly disk: () => DiskStatus;
   readonly alarms: () => readonly Alarm[];
   readonly logLevel: () => string;
+  readonly restartAt: () => number;
 }
 
 export function daemonStatus(deps: StatusDeps): DaemonStatus {
-  const { identity, journal, counters, link, disk, alarms, logLevel } = deps;
+  const { identity, journal, counters, link, disk, alarms, logLevel, restartAt } = deps;
   let offered = 0;
   let inHand = 0;
   for (const load of loadByDirective(deps).values()) {
@@ -53,6 +54,7 @@ export function daemonStatus(deps: StatusDeps): DaemonStatus {
     unattended: unattended(deps),
     alarms: alarms(),
     counters: counters.all(),
+    restartAt: restartAt(),
   };
 }
 

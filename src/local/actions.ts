@@ -3,11 +3,19 @@
  */
 import type { LogLevel } from '../base/log.ts';
 import type { Printer } from '../base/printer.ts';
-import type { Control, DeadLetterDesk, MessageDesk, MessageKey, MessageQuery } from '../control-api.ts';
+import { dateAndTime } from '../base/time-text.ts';
+import type {
+  Control,
+  DeadLetterDesk,
+  MessageDesk,
+  MessageKey,
+  MessageQuery,
+  RestartRequest,
+} from '../control-api.ts';
 import type { MessageRecord } from '../journal/message-record.ts';
 import { contentMembers, contentText, type WholeContent, wholeContent } from './content-text.ts';
 import { eventFields, eventText } from './event-text.ts';
-import { messageDetails, messageFields, messageLines } from './message-text.ts';
+import { isoOrNull, messageDetails, messageFields, messageLines } from './message-text.ts';
 import { statusFields, statusLines, workerFields, workerLines } from './status-text.ts';
 
 /** What an action has besides the daemon. */
@@ -105,6 +113,19 @@ export async function reload(control: Control, { printer }: Surroundings): Promi
   if (applied.length > 0) lines.push(`changed: ${applied.join(', ')}`);
   if (needRestart.length > 0) lines.push(`changed, and holds after a restart: ${needRestart.join(', ')}`);
   await printer.result(lines, { applied, need_restart: needRestart });
+}
+
+export async function restart(
+  control: Control,
+  request: RestartRequest,
+  { printer }: Surroundings,
+): Promise<void> {
+  const { latestAt, inHand } = await control.restart(request);
+  const messages = inHand === 1 ? '1 message is in hand' : `${inHand} messages are in hand`;
+  const text = request.whenIdle
+    ? `yggd ends when its workers are idle, at the latest at ${dateAndTime(latestAt)}; ${messages}`
+    : `yggd ends; ${messages}`;
+  await printer.result(text, { latest: isoOrNull(latestAt), in_hand: inHand });
 }
 
 export async function setLogLevel(

@@ -15,6 +15,7 @@ import {
   listMessages,
   listWorkers,
   reload,
+  restart,
   retryDeadLetters,
   type Surroundings,
   setLogLevel,
@@ -35,7 +36,9 @@ import {
   type ListFlags,
   levelOf,
   queryOf,
+  type RestartFlags,
   type ShowFlags,
+  spanOption,
   stateOption,
 } from './flags.ts';
 
@@ -62,6 +65,7 @@ export function addLocalCommands(program: Command, deps: LocalCommandsDeps): voi
   addListen(program, deps);
   addLogLevel(program, deps);
   addReload(program, deps);
+  addRestart(program, deps);
 }
 
 function addStatus(program: Command, deps: LocalCommandsDeps): void {
@@ -168,6 +172,20 @@ function addReload(program: Command, deps: LocalCommandsDeps): void {
       'Does what SIGHUP does: reads configuration, facts and tags again, and returns to the broker.',
     )
     .action((flags: CommonFlags) => onDaemon(flags, deps, reload));
+}
+
+function addRestart(program: Command, deps: LocalCommandsDeps): void {
+  addCommon(program.command('restart'), deps)
+    .summary('end the daemon in order, so that systemd starts it anew')
+    .description(
+      'Ends the daemon in order, so that whoever started it, as systemd does, starts it anew: with what it lives on replaced.',
+    )
+    .option('--when-idle', 'only when nothing is in hand and no worker is sending', false)
+    .addOption(spanOption('--idle-for', 'how long it has to be idle', deps).default(30_000, '30s'))
+    .addOption(spanOption('--within', 'after which it ends all the same', deps).default(3_600_000, '1h'))
+    .action(({ whenIdle, idleFor, within, ...flags }: RestartFlags) =>
+      onDaemon(flags, deps, (control, around) => restart(control, { whenIdle, idleFor, within }, around)),
+    );
 }
 
 type OnDaemon = (control: Control, around: Surroundings) => Promise<void>;

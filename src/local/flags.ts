@@ -40,21 +40,34 @@ export interface DispatchFlags extends CommonFlags {
   readonly wait: boolean;
 }
 
-export function addCommon(command: Command, { parseDuration }: FlagReaders): Command {
+export interface RestartFlags extends CommonFlags {
+  readonly whenIdle: boolean;
+  /** Milliseconds. */
+  readonly idleFor: number;
+  readonly within: number;
+}
+
+export function addCommon(command: Command, deps: FlagReaders): Command {
   return command
     .option('--runtime-dir <dir>', 'runtime directory of the daemon')
     .option('--config <file>', 'configuration file of the daemon')
     .addOption(
-      new Option(
-        '--timeout <duration>',
+      spanOption(
+        '--timeout',
         'how long to wait for the daemon, and for the end of a dispatched message',
-      )
-        .argParser((text) => parseDuration(text) ?? refuseDuration(text))
-        .default(10_000, '10s'),
+        deps,
+      ).default(10_000, '10s'),
     )
     .addOption(
       new Option('--format <format>', 'for people or for programs').choices(['text', 'json']).default('text'),
     );
+}
+
+/** Takes a duration, in milliseconds. */
+export function spanOption(name: string, help: string, { parseDuration }: FlagReaders): Option {
+  return new Option(`${name} <duration>`, help).argParser(
+    (text) => parseDuration(text) ?? refuseDuration(text),
+  );
 }
 
 /** For what works without a running daemon too. */

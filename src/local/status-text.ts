@@ -18,6 +18,9 @@ export function statusLines(status: DaemonStatus, now: number): string[] {
     ['outbox', `${outbox.messages} to be delivered (${fillText(outbox)})`],
     ['dead letters', String(dead)],
     ['log level', status.logLevel],
+    ...(status.restartAt > 0
+      ? [['restart', `when its workers are idle, at the latest at ${dateAndTime(status.restartAt)}`]]
+      : []),
   ]);
   const sections = [facts];
   if (status.alarms.length > 0) {
@@ -94,6 +97,7 @@ export function statusFields(status: DaemonStatus): Readonly<Record<string, unkn
     unattended: status.unattended.map(({ directive, waiting }) => ({ directive, waiting })),
     alarms: alarms.map(({ at, sentence }) => ({ at: isoOrNull(at), sentence })),
     counters: status.counters,
+    restart_at: isoOrNull(status.restartAt),
   };
 }
 

@@ -91,6 +91,7 @@ export function connectControl({ path, deadline }: ControlClientOptions): Contro
     dispatch: (request, abort) => stream(protocol.Dispatch, request, abort),
     events: (abort) => stream(protocol.Events, {}, abort),
     reload: () => once(protocol.Reload, {}),
+    restart: (request) => once(protocol.Restart, request),
     setLogLevel: async (level) => void (await once(protocol.SetLogLevel, { level })),
     close: () => client.close(),
   };

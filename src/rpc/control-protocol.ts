@@ -13,6 +13,8 @@ import type {
   MessageKey,
   MessageQuery,
   Reloaded,
+  Restarting,
+  RestartRequest,
   WorkerStatus,
 } from '../control-api.ts';
 import type { MessageRecord } from '../journal/message-record.ts';
@@ -31,6 +33,7 @@ export interface ControlProtocol {
   readonly Dispatch: Method<DispatchRequest, DispatchProgress>;
   readonly Events: Method<object, DaemonEvent>;
   readonly Reload: Method<object, Reloaded>;
+  readonly Restart: Method<RestartRequest, Restarting>;
   readonly SetLogLevel: Method<{ readonly level: string }, object>;
 }
 
@@ -52,6 +55,7 @@ export function loadControlProtocol(): ControlProtocol {
     Dispatch: method('Dispatch'),
     Events: method('Events'),
     Reload: method('Reload'),
+    Restart: method('Restart'),
     SetLogLevel: method('SetLogLevel'),
   };
 }

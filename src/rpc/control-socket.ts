@@ -99,6 +99,7 @@ function serve(server: Server, control: Control, streams: Streams): void {
   stream(protocol.Dispatch, (request, abort) => control.dispatch(request, abort));
   stream(protocol.Events, (_request, abort) => control.events(abort));
   unary(protocol.Reload, () => control.reload());
+  unary(protocol.Restart, (request) => control.restart(request));
   unary(protocol.SetLogLevel, async ({ level }) => {
     await control.setLogLevel(checkedLevel(level));
     return {};

@@ -336,3 +336,35 @@ describe('without a restart', () => {
     expect((await ask(scope, home, 'log-level', 'loud')).code).toBe(2);
   });
 });
+
+describe('a restart', () => {
+  test('waits for what is in hand, and at the latest until it was told', async () => {
+    const scope = testScope();
+    const slow = nodeWorker({ handler: 'slow', behaviours: ['silent'] });
+    const { home, server, yggd } = await startControlled(scope, { workers: [slow], handlers: ['slow'] });
+    const id = await server.send({ directive: 'slow', content: 1 });
+    await waitFor(
+      async () => (await askJson(scope, home, 'messages', 'show', id)).json[0]?.['state'] === 'in-hand',
+      { what: 'in hand' },
+    );
+    const words = ['restart', '--when-idle', '--idle-for', '1s', '--within'];
+    expect((await ask(scope, home, ...words, '1h')).out).toContain('1 message is in hand');
+    expect((await ask(scope, home, 'status')).out).toMatch(/^restart +when its workers are idle/m);
+    // What it waits for does not come; it ends when it may wait no longer.
+    await ask(scope, home, ...words, '2s');
+    expect((await yggd.ended(20_000)).code).toBe(0);
+    expect(yggd.logged(/ending for the restart/)[0]).toMatchObject({
+      reason: 'it cannot wait any longer',
+      in_hand: 1,
+    });
+  });
+
+  test('of an idle daemon comes soon', async () => {
+    const scope = testScope();
+    const { home, yggd } = await startControlled(scope, { handlers: [] });
+    expect((await ask(scope, home, 'restart', '--when-idle', '--idle-for', '500ms')).code).toBe(0);
+    expect((await yggd.ended(20_000)).code).toBe(0);
+    expect(yggd.logged(/ending for the restart/)[0]).toMatchObject({ reason: 'nothing is in hand' });
+    expect(home.runtimeFiles()).toEqual([]);
+  });
+});

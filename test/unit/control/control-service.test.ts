@@ -16,6 +16,7 @@ interface Service extends Rig {
   readonly client: ControlClient;
   readonly runtimeDirectory: string;
   readonly errors: string[];
+  readonly restarts: string[];
   readonly log: LeveledLogger;
 }
 
@@ -23,6 +24,7 @@ function createService(): Service {
   const rig = createRig();
   const runtimeDirectory = mkdtempSync(path.join(tmpdir(), 'control-'));
   const errors: string[] = [];
+  const restarts: string[] = [];
   const log: LeveledLogger = {
     ...silentLogger,
     level: 'info',
@@ -37,6 +39,7 @@ function createService(): Service {
     link: () => undefined,
     alarms: { all: [{ at: 1, sentence: 'Look.' }] },
     reload: async () => ({ applied: [], needRestart: [] }),
+    onRestart: () => void restarts.push('restart'),
     maxMessageSize: 1_000,
   });
   const client = connectControl({ path: path.join(runtimeDirectory, 'control.sock'), deadline: 5_000 });
@@ -45,7 +48,7 @@ function createService(): Service {
     await part.stop(never);
     rmSync(runtimeDirectory, { recursive: true });
   });
-  return { ...rig, part, client, runtimeDirectory, errors, log };
+  return { ...rig, part, client, runtimeDirectory, errors, restarts, log };
 }
 
 async function started(): Promise<Service> {
@@ -92,6 +95,16 @@ describe('while it runs', () => {
     expect(of('data-return')).toEqual([{ sequence: returned.sequence }]);
   });
 
+  test('a restart that is wanted shows, and ends the daemon when it is idle', async () => {
+    const { client, clock, restarts } = await started();
+    expect((await client.status()).restartAt).toBe(0);
+    const { latestAt } = await client.restart({ whenIdle: true, idleFor: 2_000, within: 60_000 });
+    expect(latestAt).toBe(clock.now() + 60_000);
+    expect((await client.status()).restartAt).toBe(latestAt);
+    clock.wind(2_000);
+    expect(restarts).toEqual(['restart']);
+  });
+
   test('the log level is changed where there is one', async () => {
     const { client, log } = await started();
     await client.setLogLevel('trace');
@@ -108,6 +121,16 @@ describe('its end', () => {
     expect((await client.status()).clientId).toBe('host');
     await part.stop(never);
     expect(readdirSync(runtimeDirectory)).toEqual([]);
+  });
+
+  test('forgets a restart that was wanted', async () => {
+    const { part, client, clock, restarts } = await started();
+    await client.restart({ whenIdle: true, idleFor: 2_000, within: 60_000 });
+    await part.drain?.('quiet', never);
+    clock.wind(120_000);
+    expect(restarts).toEqual([]);
+    const again = client.restart({ whenIdle: false, idleFor: 0, within: 0 });
+    await expect(again).rejects.toMatchObject({ code: 'YGG_CLOSED' });
   });
 
   test('may come before it has begun', async () => {

@@ -14,6 +14,7 @@ function statusOf(rig: Rig, given: Partial<StatusDeps> = {}): DaemonStatus {
     disk: () => ({ trouble: '', since: 0 }),
     alarms: () => [],
     logLevel: () => 'info',
+    restartAt: () => 0,
     ...given,
   });
 }

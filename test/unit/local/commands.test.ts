@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
 import { YggError } from '../../../src/base/errors.ts';
+import { dateAndTime } from '../../../src/base/time-text.ts';
 import type {
   Control,
   DaemonEvent,
@@ -77,6 +78,7 @@ const status: DaemonStatus = {
   unattended: [],
   alarms: [],
   counters: { messages_received: 1_234, messages_done: 5 },
+  restartAt: 0,
 };
 
 const event: DaemonEvent = {
@@ -152,6 +154,7 @@ async function yggctl(line: string, world: World = {}): Promise<Ended> {
     dispatch: note(these(progress)),
     events: note(these(event)),
     reload: async () => ({ applied: [], needRestart: [] }),
+    restart: note(Promise.resolve({ latestAt: 1_795_174_386_518, inHand: 2 })),
     setLogLevel: async (level) => void asked.push(level),
     ...world.control,
   };
@@ -521,6 +524,32 @@ describe('listen', () => {
     });
     expect(error).toBeUndefined();
     expect(asked.at(-1)).toBe('close');
+  });
+});
+
+describe('a restart', () => {
+  test('is wanted at once, unless it is to wait for idle workers', async () => {
+    const { out, asked } = await yggctl('restart');
+    expect(out).toBe('yggd ends; 2 messages are in hand\n');
+    expect(asked).toContainEqual({ whenIdle: false, idleFor: 30_000, within: 3_600_000 });
+  });
+
+  test('that waits says until when', async () => {
+    const { out, asked } = await yggctl('restart --when-idle --idle-for 1m --within 10m');
+    expect(out).toBe(
+      `yggd ends when its workers are idle, at the latest at ${dateAndTime(1_795_174_386_518)}; 2 messages are in hand\n`,
+    );
+    expect(asked).toContainEqual({ whenIdle: true, idleFor: 60_000, within: 600_000 });
+    const json = JSON.parse((await yggctl('restart --when-idle --format json')).out);
+    expect(json).toEqual({ latest: new Date(1_795_174_386_518).toISOString(), in_hand: 2 });
+  });
+
+  test('that is wanted shows in the status', async () => {
+    const control = { status: async () => ({ ...status, restartAt: 1_795_174_386_518 }) };
+    expect((await yggctl('status', { control })).out).toContain(
+      `\nrestart       when its workers are idle, at the latest at ${dateAndTime(1_795_174_386_518)}\n`,
+    );
+    expect((await yggctl('status')).out).not.toContain('\nrestart ');
   });
 });
 

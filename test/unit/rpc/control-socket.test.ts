@@ -58,6 +58,7 @@ const status: DaemonStatus = {
   unattended: [{ directive: 'lost', waiting: 9 }],
   alarms: [{ at: 10, sentence: 'Ünwell.' }],
   counters: { messages_received: 11 },
+  restartAt: 12,
 };
 
 const record: Omit<MessageRecord, 'contentFile'> = {
@@ -136,6 +137,10 @@ function fakeControl(asked: unknown[], changed: Partial<Control> = {}): Control 
     dispatch: (given) => two(given, progress),
     events: () => two('events', event),
     reload: async () => ({ applied: ['log-level'], needRestart: ['broker'] }),
+    restart: async (given) => {
+      asked.push(given);
+      return { latestAt: 5, inHand: 6 };
+    },
     setLogLevel: async (level) => void asked.push(level),
     ...changed,
   };
@@ -188,8 +193,10 @@ describe('every call', () => {
     expect(await collect(client.dispatch(request, never))).toEqual([progress, progress]);
     expect(await collect(client.events(never))).toEqual([event, event]);
     expect(await client.reload()).toEqual({ applied: ['log-level'], needRestart: ['broker'] });
+    const wish = { whenIdle: true, idleFor: 1, within: 2 };
+    expect(await client.restart(wish)).toEqual({ latestAt: 5, inHand: 6 });
     await client.setLogLevel('debug');
-    expect(asked).toEqual([query, query, key, key, key, key, key, request, 'events', 'debug']);
+    expect(asked).toEqual([query, query, key, key, key, key, key, request, 'events', wish, 'debug']);
   });
 
   test('of the file is served', () => {
