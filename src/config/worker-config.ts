@@ -40,6 +40,9 @@ const keysWithoutEffect: ReadonlyMap<string, string> = new Map([
   ['protocol', 'workers always speak gRPC'],
 ]);
 
+/** A table for the worker itself, which reads it from the same file. */
+const ownSettings = 'settings';
+
 /** Keys that must not be passed over in silence. */
 const keysRefused: ReadonlyMap<string, string> = new Map([
   ['user', 'workers run as the user of the daemon'],
@@ -85,20 +88,27 @@ function valuesOf(file: TomlFile, warn: (sentence: string) => void): Partial<Wor
       const read = readValue(kind, raw, key === 'env' ? () => 'this' : shown);
       if ('fault' in read) mistakes.push(`${place('value')} ${read.fault}.`);
       else values[key] = read.value;
+    } else if (key === ownSettings) {
+      if (!isTable(raw)) mistakes.push(`${place('value')} takes a table, for the worker itself.`);
     } else if (keysRefused.has(key)) {
       mistakes.push(`${place()} is not supported: ${keysRefused.get(key)}.`);
     } else if (keysWithoutEffect.has(key)) {
       warn(`${place()} has no effect: ${keysWithoutEffect.get(key)}.`);
     } else {
-      const likely = nearest(key, Object.keys(kinds));
+      const known = [...Object.keys(kinds), ownSettings];
+      const likely = nearest(key, known);
       mistakes.push(
-        `${place()} is not known here; ${likely ? `did you mean ${likely}?` : `known are ${Object.keys(kinds).join(', ')}.`}`,
+        `${place()} is not known here; ${likely ? `did you mean ${likely}?` : `known are ${known.join(', ')}.`}`,
       );
     }
   }
   if (mistakes.length > 0) throw new YggError('YGG_WORKER_FILE', mistakes.join('\n'));
   // Each value was read by the kind of its own field.
   return values as Partial<WorkerConfig>;
+}
+
+function isTable(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date);
 }
 
 function isField(key: string): key is keyof WorkerConfig {

@@ -39,6 +39,14 @@ test('nothing said is the defaults', () => {
   });
 });
 
+test('what is in the table for the worker itself is its own business', () => {
+  write('a-worker.toml', 'concurrency = 4\n[settings.commands.df]\nprogram = "/usr/bin/df"\n');
+  expect(loadWorkerConfig(dir, 'a-worker')).toMatchObject({ concurrency: 4 });
+  expect(mistakes('settings = "here"')).toEqual([
+    'a.worker.toml:1:12: settings takes a table, for the worker itself.',
+  ]);
+});
+
 test('everything said', () => {
   write(
     'a-worker.toml',
