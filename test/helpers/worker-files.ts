@@ -8,7 +8,9 @@ import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
 const fixtures = path.resolve(import.meta.dirname, '../fixtures/workers');
-const builtEcho = path.resolve(import.meta.dirname, '../../dist/workers/echo/worker.js');
+const examples = path.resolve(import.meta.dirname, '../../workers/examples');
+const builtWorkers = path.resolve(import.meta.dirname, '../../dist/workers');
+const builtEcho = path.join(builtWorkers, 'echo', 'worker.js');
 
 export interface WorkerFile {
   /** File name in the worker directory; ends in `worker`. */
@@ -74,6 +76,15 @@ export function echoWorker({ name = 'echoworker', redelivery, config = [] }: Wor
   return { name, text: nodeScript(builtEcho), config: [...policy(redelivery), ...config] };
 }
 
+/** Another worker of this project, as it is built, with its TOML. */
+export function builtWorker(name: string, toml: string): WorkerFile {
+  return {
+    name: `${name}.worker`,
+    text: nodeScript(path.join(builtWorkers, name, 'worker.js')),
+    config: toml.split('\n'),
+  };
+}
+
 /** An echo worker on grpc-js that can misbehave. */
 export function nodeWorker(options: NodeWorkerOptions = {}): WorkerFile {
   const { handler = 'node', name = `${handler}-worker`, behaviours = [], redelivery, config = [] } = options;
@@ -117,15 +128,16 @@ export function attachedWorker(options: AttachedWorkerOptions = {}): WorkerFile 
   };
 }
 
-/** Python on python3-grpcio, Ruby on ruby-grpc: echo workers as their authors write them. */
-export function scriptWorker(language: 'python' | 'ruby', options: WorkerOptions = {}): WorkerFile {
+/** The examples of this project: Python on python3-grpcio, Ruby on ruby-grpc. */
+export function exampleWorker(language: 'python' | 'ruby', options: WorkerOptions = {}): WorkerFile {
   const { handler = language, name = `${handler}-worker`, redelivery, config = [] } = options;
   const [interpreter, file] =
-    language === 'python' ? ['/usr/bin/python3', 'python_worker.py'] : ['/usr/bin/ruby', 'ruby_worker.rb'];
+    language === 'python' ? ['/usr/bin/python3', 'worker.py'] : ['/usr/bin/ruby', 'worker.rb'];
+  const program = path.join(examples, language, file);
   return {
     name,
-    text: `#!/bin/sh\nexec ${interpreter} ${quote(path.join(fixtures, file))}\n`,
-    config: [...policy(redelivery), environment({ FIXTURE_HANDLER: handler }), ...config],
+    text: `#!/bin/sh\nexec ${interpreter} ${quote(program)} ${handler}\n`,
+    config: [...policy(redelivery), ...config],
   };
 }
 

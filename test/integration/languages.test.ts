@@ -9,9 +9,9 @@ import { alive } from '../helpers/processes.ts';
 import { testScope } from '../helpers/test-scope.ts';
 import { waitFor } from '../helpers/wait-for.ts';
 import {
+  exampleWorker,
   nodeWorker,
   programWorker,
-  scriptWorker,
   type WorkerFile,
   wrapped,
 } from '../helpers/worker-files.ts';
@@ -37,12 +37,12 @@ async function answersAndStops(worker: WorkerFile, handler: string): Promise<voi
 }
 
 test.each(['python', 'ruby'] as const)('a worker in %s', async (language) => {
-  await answersAndStops(scriptWorker(language), language);
+  await answersAndStops(exampleWorker(language), language);
 });
 
 test('a worker in %s shows its features', async () => {
   const { server } = await startHost(testScope(), {
-    workers: [scriptWorker('python')],
+    workers: [exampleWorker('python')],
     handlers: ['python'],
   });
   expect(dispatchersOf(await server.online(['python']))).toEqual({ python: { language: 'python' } });
@@ -53,7 +53,7 @@ test('a worker on plain grpc-js', async () => {
 });
 
 test('a worker behind a shell that does not exec: the pid it says is not the child', async () => {
-  await answersAndStops(wrapped(scriptWorker('python', { handler: 'behind-shell' })), 'behind-shell');
+  await answersAndStops(wrapped(exampleWorker('python', { handler: 'behind-shell' })), 'behind-shell');
 });
 
 test('a wrapped worker that is killed below its shell leaves the map and comes back', async () => {

@@ -29,10 +29,12 @@ const gatekeepers: ReadonlyArray<readonly [thing: RegExp, places: RegExp]> = [
   [/^undici$/, /^src\/http\//],
   [/^(execa|chokidar)$/, /^src\/process\//],
   // Programs pass small runners in where a folder has to start something.
-  [/^node:child_process$/, /^(src\/process|cmd)\//],
-  [/^smol-toml$/, /^src\/config\//],
+  [/^node:child_process$/, /^((src\/process|cmd)\/|workers\/program\.ts$)/],
+  [/^smol-toml$/, /^(src\/config\/|workers\/settings\.ts$)/],
   [/^commander$/, /^(cmd|src\/config|src\/local|src\/remote)\//],
   [/^pino$/, /^src\/base\//],
+  // The doors of this package, as everybody else's workers find them.
+  [/^yggd$/, /^workers\//],
 ];
 
 /** Outside things that need no keeper of their own. */
