@@ -1,6 +1,6 @@
 // `npm run bench`: the figures of docs/performance.md, measured on this machine.
 //
-//   npm run bench [-- --json] [--messages 20000] [--runs 3]
+//   npm run bench [-- --only NAME ...] [--json] [--messages 20000] [--runs 3] [--help]
 //
 // Loads the TypeScript beside it without a build of its own; the daemon it measures is the built one.
 import path from 'node:path';

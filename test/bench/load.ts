@@ -5,13 +5,13 @@
  */
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { closeSync, openSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, writeSync } from 'node:fs';
 import path from 'node:path';
-import { Child } from '../helpers/child.ts';
 import { dataMessage } from '../helpers/mqtt-server.ts';
 import { Scope } from '../helpers/scope.ts';
 import { tempDir } from '../helpers/temp-dir.ts';
 import { waitFor } from '../helpers/wait-for.ts';
+import { Answers } from './answers.ts';
 
 /** mosquitto_pub loses messages when it is fed more at a time. */
 const perProcess = 20_000;
@@ -29,8 +29,11 @@ export interface Burst {
 export interface BurstOptions {
   readonly port: number;
   readonly clientId: string;
-  readonly directive: string;
+  /** In turn. */
+  readonly directives: readonly string[];
   readonly messages: number;
+  /** Bytes of each message, envelope included (some 250). */
+  readonly size?: number;
   /** Milliseconds without another answer after which the rest counts as lost. */
   readonly patience?: number;
   /** Called while it runs, every 20 ms. */
@@ -47,36 +50,22 @@ export async function burst(options: BurstOptions): Promise<Burst> {
 }
 
 async function run(scope: Scope, options: BurstOptions): Promise<Burst> {
-  const { port, clientId, directive, messages, patience = 10_000, sample = () => {} } = options;
+  const { port, clientId, messages, patience = 10_000, sample = () => {} } = options;
   const address = ['-h', '127.0.0.1', '-p', String(port), '-q', '1'];
   const topic = (name: string): string => `yggdrasil/${clientId}/${name}`;
-  const answers = new Child(scope, 'mosquitto_sub', [...address, '-t', topic('data/out'), '-F', '%p']);
-
-  const folder = tempDir(scope, 'bench-');
-  const ids = new Set<string>();
-  const files: string[] = [];
-  for (let first = 0; first < messages; first += perProcess) {
-    const lines: string[] = [];
-    for (let n = first; n < Math.min(first + perProcess, messages); n += 1) {
-      const { id, text } = dataMessage({ directive, content: { n }, metadata: { bench: 'yes' } });
-      ids.add(id);
-      lines.push(text);
-    }
-    const file = path.join(folder, `messages-${first}`);
-    writeFileSync(file, `${lines.join('\n')}\n`);
-    files.push(file);
-  }
+  const answers = new Answers(scope, [...address, '-t', topic('data/out')]);
+  const { ids, files } = writeMessages(tempDir(scope, 'bench-'), options);
 
   // What the subscriber prints proves that its subscription stands.
   const probe = randomUUID();
   await waitFor(
     async () => {
-      await publishLine(address, topic('data/out'), probe);
-      return answers.lines.includes(probe);
+      await mosquittoPub([...address, '-t', topic('data/out'), '-m', `"response_to":"${probe}"`], 'ignore');
+      return answers.timesOf(probe) > 0;
     },
     { what: 'answer of mosquitto_sub' },
   );
-  const before = answers.lines.length;
+  const before = answers.total;
 
   const begun = performance.now();
   const sampler = setInterval(sample, 20);
@@ -85,7 +74,7 @@ async function run(scope: Scope, options: BurstOptions): Promise<Burst> {
   let last = begun;
   while (seen < messages && performance.now() - last < patience) {
     await new Promise((resolve) => setTimeout(resolve, 5));
-    const now = answers.lines.length - before;
+    const now = answers.total - before;
     if (now > seen) {
       seen = now;
       last = performance.now();
@@ -96,18 +85,34 @@ async function run(scope: Scope, options: BurstOptions): Promise<Burst> {
   // What comes late is a double.
   await new Promise((resolve) => setTimeout(resolve, 500));
 
-  const answered = new Map<string, number>();
-  for (const line of answers.lines.slice(before)) {
-    const id = /"response_to":"([^"]*)"/.exec(line)?.[1] ?? '';
-    if (ids.has(id)) answered.set(id, (answered.get(id) ?? 0) + 1);
-  }
   const seconds = (last - begun) / 1_000;
-  const doubled = [...answered.values()].reduce((sum, times) => sum + times - 1, 0);
-  return { rate: answered.size / seconds, seconds, lost: messages - answered.size, doubled };
+  const answered = ids.filter((id) => answers.timesOf(id) > 0).length;
+  const doubled = ids.reduce((total, id) => total + Math.max(0, answers.timesOf(id) - 1), 0);
+  return { rate: answered / seconds, seconds, lost: messages - answered, doubled };
 }
 
-function publishLine(address: readonly string[], topic: string, line: string): Promise<void> {
-  return mosquittoPub([...address, '-t', topic, '-m', line], 'ignore');
+function writeMessages(
+  folder: string,
+  { directives, messages, size = 0 }: BurstOptions,
+): { readonly ids: string[]; readonly files: string[] } {
+  const ids: string[] = [];
+  const files: string[] = [];
+  for (let first = 0; first < messages; first += perProcess) {
+    const file = path.join(folder, `messages-${first}`);
+    const output = openSync(file, 'w');
+    for (let n = first; n < Math.min(first + perProcess, messages); n += 1) {
+      const directive = directives[n % directives.length] ?? '';
+      const fields = { directive, metadata: { bench: 'yes' } };
+      const spare = Math.max(0, size - dataMessage({ ...fields, content: { n, pad: '' } }).text.length);
+      const content = spare === 0 ? { n } : { n, pad: 'x'.repeat(spare) };
+      const { id, text } = dataMessage({ ...fields, content });
+      ids.push(id);
+      writeSync(output, `${text}\n`);
+    }
+    closeSync(output);
+    files.push(file);
+  }
+  return { ids, files };
 }
 
 async function publishFile(address: readonly string[], topic: string, file: string): Promise<void> {

@@ -183,7 +183,7 @@ function environment(variables: Readonly<Record<string, string>>): string {
   return `env = ${JSON.stringify(Object.entries(variables).map(([key, value]) => `${key}=${value}`))}`;
 }
 
-function nodeScript(program: string): string {
+export function nodeScript(program: string): string {
   return `#!/bin/sh\nexec ${quote(process.execPath)} ${quote(program)}\n`;
 }
 
