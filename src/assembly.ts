@@ -8,6 +8,7 @@ import path from 'node:path';
 import type { Clock } from './base/clock.ts';
 import { reasonOf } from './base/errors.ts';
 import type { Logger } from './base/log.ts';
+import { userSocketsDir } from './config/directories.ts';
 import type { Environment, Options } from './config/options.ts';
 import { Alarms } from './control/alarms.ts';
 import { createControlService } from './control/control-service.ts';
@@ -152,6 +153,7 @@ async function build(settings: AssemblySettings, holdings: Holdings): Promise<As
     ...shared,
     log: log.child({ part: 'dispatcher' }),
     runtimeDirectory: options.runtimeDir,
+    userSocketsDirectory: userSocketsDir(options.runtimeDir),
     sharedSocket: options.socketAddr,
     holdersFile: path.join(options.stateDir, 'handlers.json'),
     configDirectory: options.configDir,
@@ -197,6 +199,7 @@ async function build(settings: AssemblySettings, holdings: Holdings): Promise<As
       excludeWorkers: options.excludeWorker,
       configDir: options.configDir,
       runtimeDir: options.runtimeDir,
+      userSocketsDir: userSocketsDir(options.runtimeDir),
       clientId: id,
       logLevel: options.logLevel,
     },

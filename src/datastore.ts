@@ -55,6 +55,9 @@ export interface WorkerProcess {
 export interface WorkerConfig {
   /** `NAME=value`, checked. */
   readonly env: readonly string[];
+  /** Names of whom it runs as; not set: as the daemon. */
+  readonly user: string | undefined;
+  readonly group: string | undefined;
   /** Handlers the worker may register; empty: any that is free. */
   readonly handlers: readonly string[];
   /** Not set: what the worker says, else `until-accepted`. */

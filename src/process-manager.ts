@@ -17,11 +17,12 @@ import type { Counters } from './counters.ts';
 import type { Datastore, WorkerConfig, WorkerProcess } from './datastore.ts';
 import { checkSafePath } from './host/safe-path.ts';
 import type { DrainStage, Part } from './lifecycle.ts';
+import { findAccount } from './process/account.ts';
 import { type Child, type Exit, startChild } from './process/child.ts';
 import { createLauncher, type Launcher } from './process/launcher.ts';
 import { endOrphans } from './process/orphans.ts';
 import { StartGate } from './process/start-gate.ts';
-import { Supervisor } from './process/supervisor.ts';
+import { Supervisor, type Surroundings } from './process/supervisor.ts';
 import { workerEnvironment } from './process/worker-environment.ts';
 import { checkWorkerFile } from './process/worker-file.ts';
 import { type ListedWorker, listWorkers, quietSpan, shortName } from './process/worker-listing.ts';
@@ -35,6 +36,8 @@ export interface ProcessManagerOptions {
   readonly excludeWorkers: readonly string[];
   readonly configDir: string;
   readonly runtimeDir: string;
+  /** Where each user that workers run as has a directory for their sockets. */
+  readonly userSocketsDir: string;
   readonly clientId: string;
   readonly logLevel: LogLevel;
 }
@@ -99,10 +102,7 @@ class ProcessManager implements Part {
 
   async init(): Promise<void> {
     const { log, options } = this.#deps;
-    const [launcher] = await Promise.all([
-      createLauncher(),
-      endOrphans({ runtimeDir: options.runtimeDir, log }),
-    ]);
+    const [launcher] = await Promise.all([createLauncher(), endOrphans({ ...options, log })]);
     if (launcher.guard.length === 0) {
       log.info(
         {},
@@ -212,8 +212,8 @@ class ProcessManager implements Part {
       gate: this.#gate,
       checkFile: (candidate) => checkWorkerFile(candidate, { checkPath: checkSafePath }),
       loadConfig: (fileName) => this.#loadConfig(fileName, warn),
-      openSocket: (candidate, abort) => this.#openSocket(candidate, abort),
-      start: (process, socketPath) => this.#start(process, socketPath, log),
+      prepare: (process, abort) => this.#prepare(process, abort),
+      start: (process, surroundings) => this.#start(process, surroundings, log),
       onTried,
       onRefused: () => counters.count('worker_files_refused'),
       onSpawn: (pid) => {
@@ -242,12 +242,25 @@ class ProcessManager implements Part {
     this.#look();
   }
 
-  async #openSocket(file: string, abort: AbortSignal): Promise<string> {
+  async #prepare({ file, config }: WorkerProcess, abort: AbortSignal): Promise<Surroundings> {
+    const { configDir } = this.#deps.options;
+    const place = workerConfigFiles(configDir, path.basename(file)).find((candidate) =>
+      existsSync(candidate),
+    );
+    const account = await findAccount(config, place ?? file);
+    // Root by another group is root: nobody else has to reach the socket.
+    const owner = account && account.uid !== process.getuid?.() ? account : undefined;
+    const socketPath = await this.#openSocket(owner ? { file, account: owner } : { file }, abort);
+    return { socketPath, account };
+  }
+
+  async #openSocket(request: SignalMap['process-prepare'], abort: AbortSignal): Promise<string> {
     const { signals, clock } = this.#deps;
+    const { file } = request;
     try {
       return await within({ step: `the socket of ${file}`, ms: socketDeadline, abort, clock }, async () => {
         const answer = new Promise<SignalMap['socket-listen']>((resolve) => this.#sockets.set(file, resolve));
-        await signals.emit('process-prepare', { file });
+        await signals.emit('process-prepare', request);
         const socket = await answer;
         if ('path' in socket) return socket.path;
         throw new YggError('YGG_WORKER_START', `There is no socket for ${file}: ${socket.error}`);
@@ -257,7 +270,7 @@ class ProcessManager implements Part {
     }
   }
 
-  async #start(worker: WorkerProcess, socketPath: string, log: Logger): Promise<Child> {
+  async #start(worker: WorkerProcess, { socketPath, account }: Surroundings, log: Logger): Promise<Child> {
     const { clock, counters, environment, options } = this.#deps;
     const { configDir, clientId, logLevel } = options;
     if (!this.#launcher) throw new YggError('YGG_CLOSED', 'The process manager is not ready.');
@@ -270,7 +283,7 @@ class ProcessManager implements Part {
         launcher: this.#launcher,
         onDropped: (lines) => counters.count('worker_log_lines_dropped', lines),
       },
-      { file: worker.file, env, log },
+      { file: worker.file, env, account, log },
     );
   }
 

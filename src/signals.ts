@@ -77,7 +77,11 @@ export interface SignalMap {
   /** Dispatcher -> ProcessManager: sockets are open, workers may be started. */
   'dispatcher-listen': { readonly path: string };
   /** ProcessManager -> Dispatcher: a socket for this worker file, please. */
-  'process-prepare': { readonly file: string };
+  'process-prepare': {
+    readonly file: string;
+    /** Whom the worker is to run as, when that is not whom the daemon runs as. */
+    readonly account?: { readonly name: string; readonly uid: number; readonly gid: number };
+  };
   /** Dispatcher -> ProcessManager: the socket for this worker file, or why there is none. */
   'socket-listen':
     | { readonly file: string; readonly path: string }

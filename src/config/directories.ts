@@ -14,6 +14,14 @@ export function defaultRuntimeDir(environment: Environment): string {
   return ofUser ? path.join(ofUser, 'yggdrasil') : path.join(temporaryDirectory, `yggdrasil-${uid}`);
 }
 
+/**
+ * For the sockets of workers that run as another user: beside the runtime directory, because nobody else may even
+ * pass through that one.
+ */
+export function userSocketsDir(runtimeDir: string): string {
+  return `${path.resolve(runtimeDir)}-workers`;
+}
+
 /** For the journal and the client id: must survive. */
 export function defaultStateDir(environment: Environment): string {
   const { uid, variables, homeDirectory } = environment;

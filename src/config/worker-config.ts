@@ -20,6 +20,8 @@ type WorkerKinds = { readonly [Name in keyof WorkerConfig]: Kind<NonNullable<Wor
 const kinds: WorkerKinds = {
   env: list(text({ placeholder: 'NAME=value', takes: 'a text "NAME=value"', check: checkVariable })),
   handlers: list(text({ placeholder: 'NAME', takes: 'a handler name', check: checkHandler })),
+  user: text({ placeholder: 'NAME', takes: 'the name of a user', check: checkAccount }),
+  group: text({ placeholder: 'NAME', takes: 'the name of a group', check: checkAccount }),
   redelivery: choice<Redelivery>('WHEN', ['until-accepted', 'until-done']),
   concurrency: count({ min: 1, max: 1024 }),
   timeout: duration({ min: 1000, max: 365 * 24 * hour }),
@@ -29,6 +31,8 @@ const kinds: WorkerKinds = {
 export const defaultWorkerConfig: WorkerConfig = {
   env: [],
   handlers: [],
+  user: undefined,
+  group: undefined,
   redelivery: undefined,
   concurrency: undefined,
   timeout: hour,
@@ -42,12 +46,6 @@ const keysWithoutEffect: ReadonlyMap<string, string> = new Map([
 
 /** A table for the worker itself, which reads it from the same file. */
 const ownSettings = 'settings';
-
-/** Keys that must not be passed over in silence. */
-const keysRefused: ReadonlyMap<string, string> = new Map([
-  ['user', 'workers run as the user of the daemon'],
-  ['group', 'workers run as the group of the daemon'],
-]);
 
 /** Names that decide what is executed or where the worker reports. */
 const variablesRefused: ReadonlySet<string> = new Set(['PATH', 'NODE_OPTIONS', 'BASH_ENV', 'ENV', 'IFS']);
@@ -90,8 +88,6 @@ function valuesOf(file: TomlFile, warn: (sentence: string) => void): Partial<Wor
       else values[key] = read.value;
     } else if (key === ownSettings) {
       if (!isTable(raw)) mistakes.push(`${place('value')} takes a table, for the worker itself.`);
-    } else if (keysRefused.has(key)) {
-      mistakes.push(`${place()} is not supported: ${keysRefused.get(key)}.`);
     } else if (keysWithoutEffect.has(key)) {
       warn(`${place()} has no effect: ${keysWithoutEffect.get(key)}.`);
     } else {
@@ -124,6 +120,15 @@ function checkVariable(entry: string): void {
     );
   }
   if (/[\0\n]/.test(entry)) throw new ValueFault(`sets ${name} to a value with a line break or NUL`);
+}
+
+/** No name begins with a hyphen, so that none is an option of a program that looks it up. */
+function checkAccount(name: string): void {
+  if (!/^[A-Za-z0-9_][A-Za-z0-9_.@-]{0,63}\$?$/.test(name)) {
+    throw new ValueFault(
+      `takes a name of letters, digits, dot, underscore, hyphen and at sign, not ${JSON.stringify(name)}`,
+    );
+  }
 }
 
 function checkHandler(name: string): void {

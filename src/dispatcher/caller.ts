@@ -4,10 +4,13 @@
  */
 import type { DispatcherSocket } from '../rpc/dispatcher-socket.ts';
 import type { LiveWorker } from './live-worker.ts';
+import type { SocketPlace } from './socket-place.ts';
 
 export class Caller {
   /** Its worker file; empty for the shared socket. */
   readonly file: string;
+  /** Where the sockets between it and us lie. */
+  readonly place: SocketPlace;
   /** What it registered, by handler; what it had is kept here while its last responses are read. */
   readonly workers: Map<string, LiveWorker> = new Map();
   /** It has asked for the settings, so it knows what to do with the HTTP result of its Sends and waits for it. */
@@ -16,8 +19,9 @@ export class Caller {
   ended = false;
   #socket: DispatcherSocket | undefined;
 
-  constructor(file: string) {
+  constructor(file: string, place: SocketPlace) {
     this.file = file;
+    this.place = place;
   }
 
   get shared(): boolean {

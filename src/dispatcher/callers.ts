@@ -3,19 +3,18 @@
  *
  * Owns every open socket. Passes the calls on together with who made them.
  */
-import { newSocketPath } from '../rpc/address.ts';
+import type { DirectoryOwner } from '../host/user-directory.ts';
 import type { AttachStream } from '../rpc/attach-stream.ts';
 import { type DispatcherCalls, openDispatcherSocket } from '../rpc/dispatcher-socket.ts';
 import type { Data, Protocol, RegistrationRequest, WorkerSettings } from '../rpc/protocol.ts';
 import { Caller } from './caller.ts';
 import type { Answer } from './returns.ts';
+import { ownPlace, type SocketPlaceDeps, userPlace } from './socket-place.ts';
 
-export interface CallersDeps {
+export interface CallersDeps extends SocketPlaceDeps {
   readonly protocol: Protocol;
-  readonly runtimeDirectory: string;
   /** Bytes of the largest response. */
   readonly responseLimit: number;
-  readonly random: () => number;
   readonly settings: Omit<WorkerSettings, 'socketAddr'>;
   readonly register: (caller: Caller, request: RegistrationRequest) => Promise<string>;
   readonly send: (caller: Caller, data: Data, answer: Answer) => void;
@@ -24,12 +23,13 @@ export interface CallersDeps {
 
 export class Callers {
   readonly #deps: CallersDeps;
-  readonly #shared = new Caller('');
+  readonly #shared: Caller;
   /** Of each worker file, oldest first: the last one is that of the incarnation that runs or is about to. */
   readonly #spawned = new Map<string, Caller[]>();
 
   constructor(deps: CallersDeps) {
     this.#deps = deps;
+    this.#shared = new Caller('', ownPlace(deps));
   }
 
   /** Opens the socket for workers that somebody else starts. */
@@ -37,11 +37,11 @@ export class Callers {
     this.#shared.listens(await this.#open(this.#shared, path));
   }
 
-  /** Opens a socket for the next incarnation of a worker file; resolves to its path. */
-  async prepare(file: string): Promise<string> {
-    const { runtimeDirectory, random } = this.#deps;
-    const path = newSocketPath(runtimeDirectory, random);
-    const caller = new Caller(file);
+  /** Opens a socket for the next incarnation of a worker file, which is to run as `owner`; resolves to its path. */
+  async prepare(file: string, owner?: DirectoryOwner): Promise<string> {
+    const place = owner ? userPlace(this.#deps, owner) : ownPlace(this.#deps);
+    const path = place.newPath();
+    const caller = new Caller(file, place);
     caller.listens(await this.#open(caller, path));
     const earlier = this.#spawned.get(file) ?? [];
     // One that nobody ever called on belongs to a start that failed.
@@ -85,6 +85,7 @@ export class Callers {
         return { ...settings, socketAddr: `unix:${path}` };
       },
     };
-    return openDispatcherSocket({ path, protocol, calls, receiveLimit: responseLimit });
+    const { mode } = caller.place;
+    return openDispatcherSocket({ path, mode, protocol, calls, receiveLimit: responseLimit });
   }
 }

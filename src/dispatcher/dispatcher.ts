@@ -16,7 +16,6 @@ import type { Counters } from '../counters.ts';
 import type { Datastore } from '../datastore.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { DrainStage, Part } from '../lifecycle.ts';
-import { removeLeftSockets } from '../rpc/address.ts';
 import { type BrokerEvent, loadProtocol, type WorkerSettings } from '../rpc/protocol.ts';
 import type { SignalMap, Signals } from '../signals.ts';
 import { Attachments } from './attachments.ts';
@@ -31,6 +30,7 @@ import { Registry } from './registry.ts';
 import { Retirement } from './retirement.ts';
 import { Returns } from './returns.ts';
 import { Settler } from './settler.ts';
+import { clearPlaces } from './socket-place.ts';
 
 export interface DispatcherDeps {
   readonly signals: Signals;
@@ -41,6 +41,8 @@ export interface DispatcherDeps {
   readonly log: Logger;
   /** A directory that only we can enter; sockets are made in it. */
   readonly runtimeDirectory: string;
+  /** Where each user that workers run as gets a directory for their sockets. */
+  readonly userSocketsDirectory: string;
   /** The socket for workers that somebody else starts; not set: `dispatcher.sock` in the runtime directory. */
   readonly sharedSocket?: string | undefined;
   /** Where the last holder of each handler is remembered; not set: for this run only. */
@@ -134,7 +136,7 @@ class Dispatcher implements Part {
   }
 
   async init(abort: AbortSignal): Promise<void> {
-    removeLeftSockets(this.#deps.runtimeDirectory);
+    clearPlaces(this.#deps);
     await settleLeftovers(this.#deps, abort);
     await this.#callers.openShared(this.#sharedSocket);
     const { clock } = this.#deps;
@@ -191,7 +193,7 @@ class Dispatcher implements Part {
     signals.on('client-disconnect', this.name, ({ asked }) =>
       this.#tellWorkers(asked ? 'received-disconnect' : 'unexpected-disconnect'),
     );
-    signals.on('process-prepare', this.name, ({ file }) => this.#prepare(file));
+    signals.on('process-prepare', this.name, (request) => this.#prepare(request));
     signals.on('process-die', this.name, ({ file, asked }) => {
       const caller = this.#callers.end(file);
       // Not waited for: another worker's end must not stand in line behind this one's last words.
@@ -200,10 +202,10 @@ class Dispatcher implements Part {
   }
 
   /** Answers with a socket of its own for the next incarnation of a worker file. */
-  async #prepare(file: string): Promise<void> {
+  async #prepare({ file, account }: SignalMap['process-prepare']): Promise<void> {
     const { signals, log } = this.#deps;
     try {
-      void signals.emit('socket-listen', { file, path: await this.#callers.prepare(file) });
+      void signals.emit('socket-listen', { file, path: await this.#callers.prepare(file, account) });
     } catch (error) {
       log.error({ worker: file, error: reasonOf(error) }, 'no socket for a worker');
       void signals.emit('socket-listen', { file, error: reasonOf(error) });

@@ -12,7 +12,6 @@ import { defaultWorkerConfig } from '../config/worker-config.ts';
 import type { Counters } from '../counters.ts';
 import type { Datastore, Worker } from '../datastore.ts';
 import type { Redelivery } from '../journal/journal.ts';
-import { newSocketPath } from '../rpc/address.ts';
 import type { Protocol, RegistrationRequest } from '../rpc/protocol.ts';
 import type { Signals } from '../signals.ts';
 import type { Caller } from './caller.ts';
@@ -30,10 +29,8 @@ export interface RegistryDeps {
   readonly log: Logger;
   readonly holders: Holders;
   readonly protocol: Protocol;
-  readonly runtimeDirectory: string;
   /** Slots of a worker whose configuration names none. */
   readonly window: number;
-  readonly random: () => number;
   /** A worker may be given messages. */
   readonly onJoin: (worker: LiveWorker) => void;
   /** The channel to a worker came up. */
@@ -166,9 +163,11 @@ export class Registry {
   }
 
   #join(caller: Caller, request: RegistrationRequest): string {
-    const { protocol, clock, runtimeDirectory, random } = this.#deps;
-    const path = newSocketPath(runtimeDirectory, random);
-    const link = new UnaryLink({ path, protocol, clock, onChange: (ready) => this.reaches(worker, ready) });
+    const { protocol, clock } = this.#deps;
+    const { place } = caller;
+    const path = place.newPath();
+    const onChange = (ready: boolean): void => this.reaches(worker, ready);
+    const link = new UnaryLink({ socket: place.reach(path), protocol, clock, onChange });
     const facts = this.#facts(caller, request);
     const worker: LiveWorker = new LiveWorker({ facts, caller, link, now: clock.monotonic() });
     this.#enter(worker);
@@ -191,9 +190,9 @@ export class Registry {
 
   /** The same worker once more. What it has in hand stays, its facts may have changed, and it gets another address. */
   #renew(worker: LiveWorker, link: UnaryLink, request: RegistrationRequest): string {
-    const { runtimeDirectory, random } = this.#deps;
-    const path = newSocketPath(runtimeDirectory, random);
-    link.renew(path);
+    const { place } = worker.caller;
+    const path = place.newPath();
+    link.renew(place.reach(path));
     this.#restate(worker, this.#facts(worker.caller, request));
     return path;
   }

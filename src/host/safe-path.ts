@@ -102,13 +102,13 @@ function mkdirSafely(target: string, options: SafePathOptions): boolean {
   }
   if (missing.length === 0) return false;
   walk(parent, options, 'parent');
-  return missing.map(mkdirOnce).at(-1) ?? false;
+  return missing.map((directory) => mkdirOnce(directory, 0o700)).at(-1) ?? false;
 }
 
 /** Says whether it was this process that made it. */
-function mkdirOnce(directory: string): boolean {
+export function mkdirOnce(directory: string, mode: number): boolean {
   try {
-    mkdirSync(directory, { mode: 0o700 });
+    mkdirSync(directory, { mode });
     return true;
   } catch (error) {
     if (systemCodeOf(error) === 'EEXIST') return false;

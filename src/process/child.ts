@@ -7,6 +7,7 @@
 import type { Clock, Timer } from '../base/clock.ts';
 import { reasonOf, YggError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
+import { type Account, accountWords } from './account.ts';
 import { endProcesses } from './ending.ts';
 import type { Launcher } from './launcher.ts';
 import { OutputLog } from './output-log.ts';
@@ -23,6 +24,8 @@ export interface ChildOptions {
   /** Absolute path. */
   readonly file: string;
   readonly env: Readonly<Record<string, string>>;
+  /** Whom it runs as; not set: as this process. */
+  readonly account?: Account | undefined;
   /** Adds the worker's name to each line. */
   readonly log: Logger;
 }
@@ -58,9 +61,13 @@ const outputGrace = 100;
  * `YGG_WORKER_START` when it cannot be executed.
  */
 export async function startChild(deps: ChildDeps, options: ChildOptions): Promise<Child> {
-  const { file, env, log } = options;
+  const { file, env, account, log } = options;
   const { execa, guard } = deps.launcher;
-  const [command = file, ...words] = [...guard, file];
+  if (account && guard.length === 0) {
+    const sentence = `${file} is to run as ${account.name}, which needs setpriv; install util-linux.`;
+    throw new YggError('YGG_WORKER_FILE', sentence);
+  }
+  const [command = file, ...words] = [...guard, ...(account ? accountWords(account) : []), file];
   const child = withUmask(0o022, () =>
     execa(command, words, {
       cwd: '/',

@@ -3,29 +3,36 @@
  * that no worker runs twice.
  *
  * What we started is known by a mark that only it carries: a `YGG_SOCKET_ADDR` that names one worker's socket in our
- * runtime directory. A worker that somebody else started has the shared socket's name there and is never touched.
+ * runtime directory, or in that of the user whom it runs as. A worker that somebody else started has the shared socket's name there and is never touched.
  */
 import path from 'node:path';
 import type { Logger } from '../base/log.ts';
 import { endProcesses } from './ending.ts';
 import { listProcesses, type ProcessEntry, readProcess, readVariable } from './process-table.ts';
 
-export interface OrphansDeps {
+/** Where the sockets of workers lie. */
+export interface OrphanPlaces {
   readonly runtimeDir: string;
+  /** Holds one directory for each user that workers run as. */
+  readonly userSocketsDir: string;
+}
+
+export interface OrphansDeps extends OrphanPlaces {
   readonly log: Logger;
   /** Milliseconds between SIGTERM and SIGKILL. */
   readonly patience?: number;
 }
 
-/** File names of the sockets that each belong to one worker. */
+/** Sockets that each belong to one worker: in the runtime directory, and in the one for users. */
 const workerSocket = /^[^/]{8}\.s$/;
+const userSocket = /^[^/]+\/[^/]{8}\.s$/;
 
 /** Ends every orphan; one that cannot be ended is said and left. */
-export async function endOrphans({ runtimeDir, log, patience = 1_000 }: OrphansDeps): Promise<void> {
+export async function endOrphans({ log, patience = 1_000, ...places }: OrphansDeps): Promise<void> {
   // Kept when its parent is gone, and with it the way by which it was found.
   const known = new Map<number, ProcessEntry>();
   const find = (): ProcessEntry[] => {
-    for (const entry of findOrphans(runtimeDir)) {
+    for (const entry of findOrphans(places)) {
       if (known.has(entry.pid)) continue;
       known.set(entry.pid, entry);
       log.warn({ pid: entry.pid }, 'a worker process of an earlier daemon still runs; ending it');
@@ -37,8 +44,8 @@ export async function endOrphans({ runtimeDir, log, patience = 1_000 }: OrphansD
 }
 
 /** Processes with our mark, and their descendants; never `self` or one it descends from. */
-export function findOrphans(runtimeDir: string, self: number = process.pid): ProcessEntry[] {
-  const prefix = `unix:${path.resolve(runtimeDir)}/`;
+export function findOrphans(places: OrphanPlaces, self: number = process.pid): ProcessEntry[] {
+  const isOurs = markOf(places);
   const entries = listProcesses();
   const parents = new Map(entries.map(({ pid, parent }) => [pid, parent]));
   const own = new Set(lineOf(self, parents));
@@ -46,7 +53,7 @@ export function findOrphans(runtimeDir: string, self: number = process.pid): Pro
     entries
       .filter(({ pid }) => {
         const address = own.has(pid) ? undefined : readVariable(pid, 'YGG_SOCKET_ADDR');
-        return address?.startsWith(prefix) && workerSocket.test(address.slice(prefix.length));
+        return address !== undefined && isOurs(address);
       })
       .map(({ pid }) => pid),
   );
@@ -54,6 +61,15 @@ export function findOrphans(runtimeDir: string, self: number = process.pid): Pro
   return entries.filter(
     ({ pid }) => !own.has(pid) && lineOf(pid, parents).some((ancestor) => marked.has(ancestor)),
   );
+}
+
+function markOf({ runtimeDir, userSocketsDir }: OrphanPlaces): (address: string) => boolean {
+  const marks = [
+    { prefix: `unix:${path.resolve(runtimeDir)}/`, name: workerSocket },
+    { prefix: `unix:${path.resolve(userSocketsDir)}/`, name: userSocket },
+  ];
+  return (address) =>
+    marks.some(({ prefix, name }) => address.startsWith(prefix) && name.test(address.slice(prefix.length)));
 }
 
 /** A process, its parent, its parent's parent, and so on. */

@@ -11,6 +11,7 @@ import { pause } from '../base/deadline.ts';
 import { codeOf, reasonOf } from '../base/errors.ts';
 import type { LogFields, Logger } from '../base/log.ts';
 import type { WorkerConfig, WorkerProcess } from '../datastore.ts';
+import type { Account } from './account.ts';
 import type { Child, Exit } from './child.ts';
 import { isBusyError, isBusyExit, reasonOfExit, reasonOfStart } from './failure-reason.ts';
 import type { StartGate } from './start-gate.ts';
@@ -25,14 +26,21 @@ export interface SupervisorDeps {
   readonly checkFile: (file: string) => void;
   /** Throws when the worker's configuration has a mistake. */
   readonly loadConfig: (fileName: string) => WorkerConfig;
-  /** Resolves with the path of the socket that this run of the worker alone may call. */
-  readonly openSocket: (file: string, abort: AbortSignal) => Promise<string>;
-  readonly start: (process: WorkerProcess, socketPath: string) => Promise<Child>;
+  /** Resolves with what this run of the worker needs of its own. */
+  readonly prepare: (process: WorkerProcess, abort: AbortSignal) => Promise<Surroundings>;
+  readonly start: (process: WorkerProcess, surroundings: Surroundings) => Promise<Child>;
   /** The first attempt is over, whatever became of it. */
   readonly onTried: () => void;
   readonly onRefused: () => void;
   readonly onSpawn: (pid: number) => void;
   readonly onDie: (pid: number, exit: Exit) => Promise<void>;
+}
+
+export interface Surroundings {
+  /** The socket that this run of the worker alone may call. */
+  readonly socketPath: string;
+  /** Not set: it runs as the daemon does. */
+  readonly account: Account | undefined;
 }
 
 /** How a turn of the loop ended, and so what it waits for. */
@@ -161,7 +169,7 @@ export class Supervisor {
 
   /** One run, from the checks to the end of the process. */
   async #run(abort: AbortSignal): Promise<Outcome> {
-    const { gate, openSocket, checkFile, loadConfig, start } = this.#deps;
+    const { gate, prepare, checkFile, loadConfig, start } = this.#deps;
     const { file } = this.#process;
     try {
       this.#process.config = loadConfig(path.basename(file));
@@ -173,9 +181,9 @@ export class Supervisor {
     try {
       if (abort.aborted) return 'asked';
       if (!this.#failing) this.#process.state = 'starting';
-      const socketPath = await openSocket(file, abort);
+      const surroundings = await prepare(this.#process, abort);
       if (abort.aborted) return 'asked';
-      const child = await start(this.#process, socketPath);
+      const child = await start(this.#process, surroundings);
       return await this.#attend(child, abort);
     } catch (error) {
       return abort.aborted ? 'asked' : this.#notStarted(error);

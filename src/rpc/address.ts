@@ -1,7 +1,7 @@
 /**
  * Socket paths, and the form in which each gRPC library takes them.
  */
-import { lstatSync, readdirSync, rmSync } from 'node:fs';
+import { lstatSync, readdirSync, unlinkSync } from 'node:fs';
 import { connect } from 'node:net';
 import path from 'node:path';
 import { YggError } from '../base/errors.ts';
@@ -33,8 +33,17 @@ export function newSocketPath(directory: string, random: () => number): string {
 export function removeLeftSockets(directory: string): void {
   for (const entry of readdirSync(directory, { withFileTypes: true })) {
     if (entry.isSocket() && /^[0-9a-z]{8}\.s$/.test(entry.name)) {
-      rmSync(path.join(directory, entry.name), { force: true });
+      removeSocket(path.join(directory, entry.name));
     }
+  }
+}
+
+/** Removes a socket file, if it can: where a worker's user may write, something else may lie there by now. */
+export function removeSocket(socket: string): void {
+  try {
+    unlinkSync(socket);
+  } catch {
+    // Gone already, or not what it was: nothing of ours is left there.
   }
 }
 
@@ -53,7 +62,7 @@ export async function removeStaleSocket(socket: string): Promise<void> {
     const sentence = `Another daemon listens on ${socket}: stop it, or choose another runtime-dir.`;
     throw new YggError('YGG_ALREADY_RUNNING', sentence);
   }
-  rmSync(socket, { force: true });
+  removeSocket(socket);
 }
 
 /** Whether somebody listens at the path now. A stopped process does: its backlog takes connections. */

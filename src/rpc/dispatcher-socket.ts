@@ -33,6 +33,8 @@ export interface DispatcherCalls {
 
 export interface DispatcherSocketOptions {
   readonly path: string;
+  /** As in `openPrivateSocket`. */
+  readonly mode?: number;
   readonly protocol: Protocol;
   readonly calls: DispatcherCalls;
   /** Bytes of the largest response a worker may send. */
@@ -59,8 +61,8 @@ const receipt: Response = {};
 
 /** Rejects with `YGG_PATH_TOO_LONG`, `YGG_ALREADY_RUNNING`. */
 export async function openDispatcherSocket(options: DispatcherSocketOptions): Promise<DispatcherSocket> {
-  const { path } = options;
-  const socket = await openPrivateSocket({ path, server: serve(options), maxConnections });
+  const { path, mode = 0o600 } = options;
+  const socket = await openPrivateSocket({ path, mode, server: serve(options), maxConnections });
   return {
     path,
     get connections() {

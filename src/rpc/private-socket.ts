@@ -1,16 +1,17 @@
 /**
- * A unix socket for nobody but the daemon's own user, with a gRPC server behind it.
+ * A unix socket for nobody but one user, with a gRPC server behind it.
  *
  * Owns the socket file and the connections.
  */
-import { rmSync } from 'node:fs';
 import { createServer, type Server as Listener, type Socket } from 'node:net';
 import { type Server, ServerCredentials } from '@grpc/grpc-js';
-import { checkSocketPath, removeStaleSocket } from './address.ts';
+import { checkSocketPath, removeSocket, removeStaleSocket } from './address.ts';
 
 export interface PrivateSocketOptions {
   readonly path: string;
   readonly server: Server;
+  /** Not set: 0600. More only in a directory that keeps everybody else out. */
+  readonly mode?: number;
   /** Open at the same time; further ones are closed at once. */
   readonly maxConnections: number;
 }
@@ -22,9 +23,9 @@ export interface PrivateSocket {
   close(): void;
 }
 
-/** Binds the socket, readable and writable for its owner alone. Rejects with `YGG_PATH_TOO_LONG`, `YGG_ALREADY_RUNNING`. */
+/** Binds the socket. Rejects with `YGG_PATH_TOO_LONG`, `YGG_ALREADY_RUNNING`. */
 export async function openPrivateSocket(options: PrivateSocketOptions): Promise<PrivateSocket> {
-  const { path, server, maxConnections } = options;
+  const { path, server, maxConnections, mode = 0o600 } = options;
   checkSocketPath(path);
   await removeStaleSocket(path);
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
@@ -35,7 +36,7 @@ export async function openPrivateSocket(options: PrivateSocketOptions): Promise<
     injector.injectConnection(socket);
   });
   listener.maxConnections = maxConnections;
-  await listen(listener, path);
+  await listen(listener, path, mode);
 
   return {
     get connections() {
@@ -46,16 +47,16 @@ export async function openPrivateSocket(options: PrivateSocketOptions): Promise<
       injector.destroy();
       server.forceShutdown();
       for (const socket of open) socket.destroy();
-      rmSync(path, { force: true });
+      removeSocket(path);
     },
   };
 }
 
-function listen(listener: Listener, path: string): Promise<void> {
+function listen(listener: Listener, path: string, mode: number): Promise<void> {
   return new Promise((resolve, reject) => {
     listener.once('error', reject);
-    // The file is made inside `listen`, with the mode the umask leaves: 0600 from its first moment.
-    const umask = process.umask(0o177);
+    // The file is made inside `listen`, with the mode the umask leaves: the right one from its first moment.
+    const umask = process.umask(0o777 & ~mode);
     try {
       listener.listen({ path, backlog: 1024 }, () => {
         listener.off('error', reject);

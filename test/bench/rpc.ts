@@ -65,7 +65,14 @@ async function measure(scope: Scope, { messages, worker, behaviours, window }: L
   const datastore = createDatastore();
   const signals = createSignals();
   const dispatcher = createDispatcher({
-    ...{ signals, datastore, journal, window, runtimeDirectory: folder },
+    ...{
+      signals,
+      datastore,
+      journal,
+      window,
+      runtimeDirectory: folder,
+      userSocketsDirectory: `${folder}-workers`,
+    },
     ...{ counters: createCounters(), clock: systemClock, log: silentLogger, random: Math.random },
     responseLimit: 1024 * 1024,
     configDirectory: '/etc/yggdrasil',

@@ -66,6 +66,7 @@ export class ProcessBench {
         excludeWorkers: [],
         configDir: this.configDir,
         runtimeDir: this.runtimeDir,
+        userSocketsDir: `${this.runtimeDir}-workers`,
         clientId: 'test-client-0001',
         logLevel: 'info',
         ...rest,

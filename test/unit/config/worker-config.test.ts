@@ -33,6 +33,8 @@ test('nothing said is the defaults', () => {
   expect(loadWorkerConfig(dir, 'a-worker')).toEqual({
     env: [],
     handlers: [],
+    user: undefined,
+    group: undefined,
     redelivery: undefined,
     concurrency: undefined,
     timeout: 3_600_000,
@@ -110,14 +112,15 @@ describe('the environment', () => {
 test('mistakes are told all at once, with their places', () => {
   expect(
     mistakes(
-      'handler = "echo"\nhandlers = ["no spaces"]\nredelivery = "always"\nuser = "nobody"\ntimeout = 5\n',
+      'handler = "echo"\nhandlers = ["no spaces"]\nredelivery = "always"\nuser = "-x"\ngroup = 7\ntimeout = 5\n',
     ),
   ).toEqual([
     'a.worker.toml:1:1: handler is not known here; did you mean handlers?',
     'a.worker.toml:2:12: handlers takes names of letters, digits, dot, underscore and hyphen, at most 128 characters, not "no spaces".',
     'a.worker.toml:3:14: redelivery takes until-accepted or until-done, not "always".',
-    'a.worker.toml:4:1: user is not supported: workers run as the user of the daemon.',
-    'a.worker.toml:5:11: timeout is 5 nanoseconds, for a bare number means nanoseconds; write "5s" if that is meant.',
+    'a.worker.toml:4:8: user takes a name of letters, digits, dot, underscore, hyphen and at sign, not "-x".',
+    'a.worker.toml:5:9: group takes the name of a group, not 7.',
+    'a.worker.toml:6:11: timeout is 5 nanoseconds, for a bare number means nanoseconds; write "5s" if that is meant.',
   ]);
   expect(mistakes('env = [')[0]).toMatch(/^a\.worker\.toml:1:\d+: /);
 });

@@ -1,5 +1,6 @@
 /** What the control service looks at: a journal on memory, a store, signals. The other parts are played by the test. */
 import { onTestFinished } from 'vitest';
+import { defaultWorkerConfig } from '../../../src/config/worker-config.ts';
 import type { MessageKey, MessageQuery } from '../../../src/control-api.ts';
 import { type Counters, createCounters } from '../../../src/counters.ts';
 import { createDatastore, type Datastore, type Worker, type WorkerProcess } from '../../../src/datastore.ts';
@@ -52,7 +53,7 @@ export function createRig(setting: Setting = {}): Rig {
     process: (given = {}) =>
       datastore.processes.add({
         file: '/workers/echo-worker',
-        config: { env: [], handlers: [], redelivery: undefined, concurrency: undefined, timeout: 3_600_000 },
+        config: defaultWorkerConfig,
         pid: 71,
         state: 'registered',
         startedAt: 900,

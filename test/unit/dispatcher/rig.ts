@@ -4,6 +4,7 @@ import path from 'node:path';
 import { Client, credentials, Metadata, Server, ServerCredentials, status } from '@grpc/grpc-js';
 import type { Clock } from '../../../src/base/clock.ts';
 import { type Logger, silentLogger } from '../../../src/base/log.ts';
+import { defaultWorkerConfig } from '../../../src/config/worker-config.ts';
 import { type Counters, createCounters } from '../../../src/counters.ts';
 import {
   createDatastore,
@@ -46,7 +47,7 @@ export interface Rig {
   /** A process document, as the ProcessManager would keep it. */
   process(file: string, config?: Partial<WorkerConfig>): void;
   /** Asks for a socket as the ProcessManager does. */
-  prepare(file: string): Promise<string>;
+  prepare(file: string, account?: SignalMap['process-prepare']['account']): Promise<string>;
   /** Puts a request into the inbox and the working set, and signals that its content is there. */
   hand(request?: Partial<NewRequest>, row?: Partial<RequestRow>): number;
   die(file: string, options?: { readonly asked?: boolean }): void;
@@ -61,6 +62,7 @@ export interface RigOptions {
   readonly log?: Logger;
   readonly holdersFile?: string;
   readonly folder?: string;
+  readonly userSocketsDirectory?: string;
 }
 
 export async function rig(options: RigOptions = {}): Promise<Rig> {
@@ -90,6 +92,7 @@ export async function rig(options: RigOptions = {}): Promise<Rig> {
     ...{ signals, datastore, counters, journal: journal.journal, log: options.log ?? silentLogger },
     clock: options.clock ?? clock,
     runtimeDirectory: folder,
+    userSocketsDirectory: options.userSocketsDirectory ?? `${folder}-workers`,
     holdersFile: options.holdersFile,
     configDirectory: '/etc/yggdrasil',
     window: options.window ?? 64,
@@ -114,12 +117,12 @@ export async function rig(options: RigOptions = {}): Promise<Rig> {
       datastore.processes.add({
         ...{ file, pid: 0, state: 'starting', startedAt: 0, restarts: 0, reason: '' },
         config: {
-          ...{ env: [], handlers: [], redelivery: undefined, concurrency: undefined, timeout: 3_600_000 },
+          ...defaultWorkerConfig,
           ...config,
         },
       });
     },
-    prepare(file) {
+    prepare(file, account) {
       return new Promise((resolve, reject) => {
         const stop = signals.observe('socket-listen', (answer) => {
           if (answer.file !== file) return;
@@ -127,7 +130,7 @@ export async function rig(options: RigOptions = {}): Promise<Rig> {
           if ('path' in answer) resolve(answer.path);
           else reject(new Error(answer.error));
         });
-        void signals.emit('process-prepare', { file });
+        void signals.emit('process-prepare', account ? { file, account } : { file });
       });
     },
     hand(request, row) {

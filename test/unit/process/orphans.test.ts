@@ -3,7 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { beforeEach, expect, test } from 'vitest';
 import { silentLogger } from '../../../src/base/log.ts';
-import { endOrphans, findOrphans } from '../../../src/process/orphans.ts';
+import { endOrphans, findOrphans, type OrphanPlaces } from '../../../src/process/orphans.ts';
 import { listProcesses, readProcess, signalProcess } from '../../../src/process/process-table.ts';
 import { Child } from '../../helpers/child.ts';
 import { alive, processesWith } from '../../helpers/processes.ts';
@@ -14,10 +14,12 @@ import { waitFor } from '../../helpers/wait-for.ts';
 
 let scope: Scope;
 let folder: string;
+let places: OrphanPlaces;
 
 beforeEach(() => {
   scope = testScope();
   folder = tempDir(scope);
+  places = { runtimeDir: folder, userSocketsDir: `${folder}-workers` };
 });
 
 /** A daemon that starts one worker as we do, without the guard, and says both pids. */
@@ -56,11 +58,11 @@ test('the worker of a killed daemon is ended, with a child that does not carry i
   const pids = [Number(await appears('pid')), Number(await appears('child'))];
   expect(pids.every(alive)).toBe(true);
   expect(
-    findOrphans(folder)
+    findOrphans(places)
       .map(({ pid }) => pid)
       .sort(),
   ).toEqual([...pids].sort());
-  await endOrphans({ runtimeDir: folder, log: silentLogger });
+  await endOrphans({ ...places, log: silentLogger });
   expect(pids.some(alive)).toBe(false);
 });
 
@@ -69,7 +71,7 @@ test('an orphan that is deaf to SIGTERM is killed', async () => {
     "#!/bin/sh\ntrap '' TERM\necho $$ >$FOLDER/pid\necho 1 >$FOLDER/ready\nwhile :; do sleep 0.1; done\n",
   );
   const pid = Number(await appears('pid'));
-  await endOrphans({ runtimeDir: folder, log: silentLogger, patience: 100 });
+  await endOrphans({ ...places, log: silentLogger, patience: 100 });
   expect(alive(pid)).toBe(false);
 });
 
@@ -77,6 +79,9 @@ test.each([
   'unix:FOLDER/dispatcher.sock',
   'unix:FOLDER/sub/abcdefgh.s',
   'unix:FOLDER-other/abcdefgh.s',
+  'unix:FOLDER-workers/abcdefgh.s',
+  'unix:FOLDER-workers/nobody/dispatcher.sock',
+  'unix:FOLDER-workers/nobody/sub/abcdefgh.s',
   '@yggdrasil',
 ])('a process with the address %s is not ours', async (address) => {
   const child = spawn('sleep', ['1000'], {
@@ -87,7 +92,21 @@ test.each([
     child.kill('SIGKILL');
   });
   await waitFor(() => alive(child.pid ?? 0), { what: 'process' });
-  expect(findOrphans(folder)).toEqual([]);
+  expect(findOrphans(places)).toEqual([]);
+});
+
+test("a worker that ran as another user is found by the socket in that user's directory", async () => {
+  const child = spawn('sleep', ['1000'], {
+    env: { YGG_SOCKET_ADDR: `unix:${folder}-workers/nobody/abcdefgh.s` },
+    stdio: 'ignore',
+  });
+  scope.defer(() => {
+    child.kill('SIGKILL');
+  });
+  const [found] = await waitFor(() => findOrphans(places).length > 0 && findOrphans(places), {
+    what: 'orphan',
+  });
+  expect(found?.pid).toBe(child.pid);
 });
 
 test('a daemon that was itself started by a worker does not end itself or that worker', async () => {
@@ -98,8 +117,8 @@ test('a daemon that was itself started by a worker does not end itself or that w
   scope.defer(() => {
     child.kill('SIGKILL');
   });
-  await waitFor(() => findOrphans(folder).length === 1, { what: 'marked process' });
-  expect(findOrphans(folder, child.pid)).toEqual([]);
+  await waitFor(() => findOrphans(places).length === 1, { what: 'marked process' });
+  expect(findOrphans(places, child.pid)).toEqual([]);
 });
 
 test('a signal goes only to the process that was found', async () => {

@@ -4,16 +4,20 @@ import { type Logger, silentLogger } from '../../../src/base/log.ts';
 import type { WorkerConfig, WorkerProcess } from '../../../src/datastore.ts';
 import type { Child, Exit } from '../../../src/process/child.ts';
 import { StartGate } from '../../../src/process/start-gate.ts';
-import { Supervisor, type SupervisorDeps } from '../../../src/process/supervisor.ts';
+import { Supervisor, type SupervisorDeps, type Surroundings } from '../../../src/process/supervisor.ts';
 import { HandClock } from '../../helpers/hand-clock.ts';
 
 const config: WorkerConfig = {
   env: [],
   handlers: [],
+  user: undefined,
+  group: undefined,
   redelivery: undefined,
   concurrency: undefined,
   timeout: 1,
 };
+
+const surroundings: Surroundings = { socketPath: '/run/abcdefgh.s', account: undefined };
 
 /** A run that ends when the test says so, or as soon as it is stopped. */
 class ScriptedChild implements Child {
@@ -65,7 +69,7 @@ function supervise(deps: Partial<SupervisorDeps> = {}): Supervisor {
       if (refusal) throw refusal;
     },
     loadConfig: () => config,
-    openSocket: async () => '/run/abcdefgh.s',
+    prepare: async () => surroundings,
     start: async () => {
       if (startError) throw startError;
       const child = new ScriptedChild(children.length + 100);
@@ -251,12 +255,12 @@ describe('refusing', () => {
   });
 
   test('the file is checked again when its socket is there', async () => {
-    const openSocket = async (): Promise<string> => {
+    const prepare = async (): Promise<Surroundings> => {
       refusal = new YggError('YGG_UNSAFE_PATH', 'changed in between');
-      return '/run/abcdefgh.s';
+      return surroundings;
     };
     supervise({
-      openSocket,
+      prepare,
       start: async () => {
         throw refusal ?? new Error('expected a refusal');
       },
@@ -310,9 +314,9 @@ describe('changes and ends', () => {
   });
 
   test('a change during the start is not lost', async () => {
-    let open: (path: string) => void = () => {};
+    let open: (prepared: Surroundings) => void = () => {};
     const supervisor = supervise({
-      openSocket: (_file, abort) =>
+      prepare: (_process, abort) =>
         new Promise((resolve, reject) => {
           open = resolve;
           abort.addEventListener('abort', () => reject(abort.reason));
@@ -321,7 +325,7 @@ describe('changes and ends', () => {
     await settle();
     supervisor.renew('second');
     await settle();
-    open('/run/abcdefgh.s');
+    open(surroundings);
     await settle();
     expect(children).toHaveLength(1);
     expect(died).toEqual([]);
