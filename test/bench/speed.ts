@@ -1,5 +1,5 @@
 /** Bursts: how fast each kind of worker is beside the yardstick, and what the daemon takes for it. */
-import { echoWorker, nodeWorker, type WorkerFile } from '../helpers/worker-files.ts';
+import { echoWorker, leanGoWorker, type WorkerFile } from '../helpers/worker-files.ts';
 import { type Bench, type Figure, lossless, median, type Settings } from './figures.ts';
 import { bareRun, type DaemonRun, daemonRun, sdkWorker } from './hosts.ts';
 
@@ -35,7 +35,7 @@ const kinds: readonly Kind[] = [
     name: 'dial-anew',
     title: 'worker that dials anew',
     handler: 'go',
-    worker: nodeWorker({ handler: 'go', behaviours: ['go-like'] }),
+    worker: leanGoWorker({ handler: 'go' }),
     atLeast: 0.12,
     more: () => [],
   },

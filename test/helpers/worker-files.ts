@@ -128,6 +128,16 @@ export function attachedWorker(options: AttachedWorkerOptions = {}): WorkerFile 
   };
 }
 
+/** An echo worker that dials anew for every answer and gives the daemon a second for it, at little cost of its own. */
+export function leanGoWorker(options: WorkerOptions = {}): WorkerFile {
+  const { handler = 'go', name = `${handler}-worker`, redelivery, config = [] } = options;
+  return {
+    name,
+    text: nodeScript(path.join(fixtures, 'lean-go-worker.mjs')),
+    config: [...policy(redelivery), environment({ FIXTURE_HANDLER: handler }), ...config],
+  };
+}
+
 /** The examples of this project: Python on python3-grpcio, Ruby on ruby-grpc. */
 export function exampleWorker(language: 'python' | 'ruby', options: WorkerOptions = {}): WorkerFile {
   const { handler = language, name = `${handler}-worker`, redelivery, config = [] } = options;
