@@ -30,6 +30,7 @@ import { findLocalDaemon, type LocalDaemonDeps } from '../src/remote/local-daemo
 import { processEnvironment, wantsColour } from './environment.ts';
 import { localDaemonDoor } from './local-daemon.ts';
 import { packageRoot } from './package.ts';
+import { referenceOf } from './reference.ts';
 
 const environment = processEnvironment();
 const tlsDeps = { log: silentLogger, clock: systemClock };
@@ -138,7 +139,9 @@ async function statusOf(error: unknown): Promise<number> {
 }
 
 try {
-  await program.parseAsync();
+  const reference = await referenceOf(process.argv.slice(2), () => program);
+  if (reference === undefined) await program.parseAsync();
+  else await out.write(reference);
 } catch (error) {
   process.exitCode = await statusOf(error);
 }

@@ -8,7 +8,7 @@ import { CommanderError } from 'commander';
 import { systemClock } from '../src/base/clock.ts';
 import { errorTable, exitOf, reasonOf } from '../src/base/errors.ts';
 import { createLogger } from '../src/base/logger.ts';
-import { readCommandLine } from '../src/config/flags.ts';
+import { daemonCommand, readCommandLine } from '../src/config/flags.ts';
 import { type Loaded, loadOptions } from '../src/config/load.ts';
 import type { Options } from '../src/config/options.ts';
 import type { Daemon, PreparedDaemon } from '../src/daemon.ts';
@@ -18,17 +18,20 @@ import { endWith, reportCrashes } from './ending.ts';
 import { processEnvironment, suitableLogFormat, wantsColour } from './environment.ts';
 import { setHeapForWork } from './heap.ts';
 import { processSignals } from './process-signals.ts';
+import { referenceOf } from './reference.ts';
 import { runService, type Service } from './service.ts';
 
 async function main(words: readonly string[]): Promise<number> {
+  const reference = await referenceOf(words, () => daemonCommand(packageVersion));
+  if (reference !== undefined) return print(reference);
   const { action, file, flags } = readCommandLine(words, packageVersion);
   switch (action) {
     case 'example':
       return print((await import('../src/config/reference.ts')).exampleToml());
     case 'markdown':
       return print((await import('../src/config/reference.ts')).optionsMarkdown());
-    case 'man-page':
-      return print((await import('../src/config/reference.ts')).manPage(packageVersion));
+    case 'config-page':
+      return print((await import('../src/config/reference.ts')).configPage(packageVersion));
   }
   const loaded = loadOptions({ flags, file, environment: processEnvironment() });
   if (action === 'check') return print((await import('./check-config.ts')).checkConfiguration(loaded));

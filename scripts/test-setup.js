@@ -12,6 +12,8 @@ const needs = [
   { what: 'mosquitto_pub', apt: 'mosquitto-clients', present: () => onPath('mosquitto_pub') },
   { what: 'mosquitto_sub', apt: 'mosquitto-clients', present: () => onPath('mosquitto_sub') },
   { what: 'openssl', apt: 'openssl', present: () => onPath('openssl') },
+  { what: 'groff', apt: 'groff-base', present: () => onPath('groff') },
+  { what: 'rpmbuild', apt: 'rpm', present: () => onPath('rpmbuild') },
   {
     what: '/usr/bin/python3 with grpc',
     apt: 'python3-grpcio',

@@ -12,7 +12,7 @@ import {
 } from './table.ts';
 
 /** What the command line asks for beside the options. */
-export type DaemonAction = 'run' | 'check' | 'example' | 'markdown' | 'man-page';
+export type DaemonAction = 'run' | 'check' | 'example' | 'markdown' | 'config-page';
 
 export interface CommandLine {
   readonly action: DaemonAction;
@@ -26,14 +26,11 @@ const actions: ReadonlyArray<readonly [flag: string, action: DaemonAction, help:
   ['--check-config', 'check', 'Say whether the configuration is fit for use, and end'],
   ['--generate-config', 'example', undefined],
   ['--generate-markdown', 'markdown', undefined],
-  ['--generate-man-page', 'man-page', undefined],
+  ['--generate-config-page', 'config-page', undefined],
 ];
 
-/**
- * Reads the words after the program's name. Throws commander's `CommanderError`, whose `exitCode` is 0 after help or
- * version were printed.
- */
-export function readCommandLine(words: readonly string[], version: string): CommandLine {
+/** What the command line takes. */
+export function daemonCommand(version: string): Command {
   const command = new Command('yggd')
     .description('Takes messages from an MQTT broker, hands each to a local worker, sends the answers back.')
     .usage('[options]')
@@ -47,13 +44,21 @@ export function readCommandLine(words: readonly string[], version: string): Comm
   for (const [flag, , help] of actions) {
     command.addOption(help === undefined ? new Option(flag).hideHelp() : new Option(flag, help));
   }
-  const optionFlags = [...flagsOfTable()];
-  for (const flag of optionFlags) command.addOption(flag);
+  for (const flag of flagsOfTable()) command.addOption(flag);
+  return command;
+}
+
+/**
+ * Reads the words after the program's name. Throws commander's `CommanderError`, whose `exitCode` is 0 after help or
+ * version were printed.
+ */
+export function readCommandLine(words: readonly string[], version: string): CommandLine {
+  const command = daemonCommand(version);
   command.parse(words, { from: 'user' });
 
   const given = command.opts<Record<string, unknown>>();
   const flags: Record<string, readonly string[]> = {};
-  for (const flag of optionFlags) {
+  for (const flag of flagsOfTable()) {
     const values = given[flag.attributeName()];
     // A switch without a value is `true`.
     if (values !== undefined) flags[flag.long?.slice(2) ?? ''] = Array.isArray(values) ? values : ['true'];
@@ -79,9 +84,12 @@ function* flagsOfTable(): Iterable<Option> {
 }
 
 function flagOf(name: string, { kind }: OptionSpec<unknown>, help: string): Option {
-  return kind.placeholder === 'BOOL'
-    ? collecting(new Option(`--${name} [BOOL]`, help))
-    : collecting(new Option(`--${name} <${kind.placeholder}>`, help));
+  const option =
+    kind.placeholder === 'BOOL'
+      ? new Option(`--${name} [BOOL]`, help)
+      : new Option(`--${name} <${kind.placeholder}>`, help);
+  if (kind.choices) option.choices(kind.choices);
+  return collecting(option);
 }
 
 /** Values stay texts; the kind of the option reads them. */

@@ -8,6 +8,8 @@ export interface Kind<Value> {
   readonly placeholder: string;
   /** What it takes, as the end of a sentence: `a duration such as "30s"`. */
   readonly takes: string;
+  /** The words it may be, if there are only a few. */
+  readonly choices?: readonly string[];
   /** Given several times, or as an array, it is a list; otherwise an array of one is that one. */
   readonly repeatable: boolean;
   /** The value; `undefined` when it is none of this kind; throws {@link ValueFault} to say why. */
@@ -103,6 +105,7 @@ export function choice<Value extends string | number>(
   return {
     placeholder,
     takes: `${values.slice(0, -1).join(', ')} or ${values.at(-1)}`,
+    choices: values.map(String),
     repeatable: false,
     read(raw) {
       if (typeof raw !== 'string' && typeof raw !== 'number') return undefined;

@@ -1,6 +1,8 @@
 /**
- * The documents made from the option table: config.toml.example, the table of docs/configure.md, the manual page.
+ * The documents made from the option table: config.toml.example, the table of docs/configure.md, the manual page of
+ * the configuration file.
  */
+import { bold, italic, roff, roffArgument } from '../base/roff.ts';
 import { defaultText, type OptionSpec, optionFields, optionName, optionTable } from './table.ts';
 
 interface Entry {
@@ -51,31 +53,39 @@ export function optionsMarkdown(): string {
   return `${sections.join('\n\n')}\n`;
 }
 
-/** For man(1). */
-export function manPage(version: string): string {
+/** The manual page of the configuration file, for man(1). */
+export function configPage(version: string): string {
   const sections = sectionsOf().map(({ title, entries }) => {
     const options = entries.map(({ name, spec }) => {
-      const names = [name, ...(spec.aliases ?? [])].map((each) => `\\fB\\-\\-${roff(each)}\\fR`).join(', ');
-      return `.TP\n${names} \\fI${roff(spec.kind.placeholder)}\\fR\n${roff(spec.help)}.\nDefault: ${roff(defaultText(spec))}.`;
+      const also = spec.aliases ? `, also ${spec.aliases.map(bold).join(', ')}` : '';
+      const says = `${spec.help}. Takes ${spec.kind.takes}. Default: ${defaultText(spec)}.`;
+      return `.TP\n${bold(name)}${also}\n${roff(says)}`;
     });
-    return `.SS ${roff(title)}\n${options.join('\n')}`;
+    return `.SS ${roffArgument(title)}\n${options.join('\n')}`;
   });
   return `${[
-    `.TH YGGD 8 "" "yggd ${roff(version)}"`,
-    '.SH NAME\nyggd \\- host daemon between an MQTT broker and local workers',
-    '.SH SYNOPSIS\n.B yggd\n[\\fIoptions\\fR]',
-    '.SH DESCRIPTION\nTakes messages from an MQTT broker, hands each to a local worker, sends the answers back.',
-    'Options are read from flags, /etc/yggdrasil/config.toml and /usr/lib/yggdrasil/config.toml; the first that says something holds.',
+    `.TH YGGDRASIL\\-CONFIG.TOML 5 "" ${roffArgument(`yggd ${version}`)}`,
+    '.SH NAME\nyggdrasil\\-config.toml \\- configuration of yggd',
+    `.SH SYNOPSIS\n${italic('/etc/yggdrasil/config.toml')}\n.br\n${italic('/usr/lib/yggdrasil/config.toml')}`,
+    `.SH DESCRIPTION\n${roff(configDescription)}`,
+    `.SH EXAMPLE\n.nf\n${configExample.map(roff).join('\n')}\n.fi`,
     '.SH OPTIONS',
-    '.TP\n\\fB\\-\\-config\\fR \\fIFILE\\fR\nRead the configuration from FILE.',
-    '.TP\n\\fB\\-\\-check\\-config\\fR\nSay whether the configuration is fit for use, and end.',
-    '.TP\n\\fB\\-\\-help\\fR, \\fB\\-\\-version\\fR\nPrint the help or the version, and end.',
     ...sections,
-    '.SH EXIT STATUS\n0 ok, 1 failure, 2 usage, 70 internal fault, 75 try again later, 78 configuration.',
-    '.SH SIGNALS\nSIGTERM and SIGINT stop it; a second one, at least a second later, ends it at once.',
-    'SIGHUP brings it back to the broker after a disconnect command.',
+    `.SH SEE ALSO\n${roff('yggd(8), yggctl(1)')}`,
   ].join('\n')}\n`;
 }
+
+const configDescription =
+  'A TOML file; every option is also a flag of yggd. Flags count before the file of the host in /etc, that before the ' +
+  'file of the distribution in /usr/lib, and that before the defaults. Durations are 500ms, 30s, 5m, 1h or 7d, sizes ' +
+  '64KiB, 2MiB or 1GiB. What takes a list takes one value alone as well. yggd --check-config says what is wrong, with ' +
+  'file, line and column.';
+
+const configExample: readonly string[] = [
+  'broker = ["mqtts://broker.example.com:8883"]',
+  'cert-file = "/etc/pki/consumer/cert.pem"',
+  'key-file = "/etc/pki/consumer/key.pem"',
+];
 
 function sectionsOf(): readonly Section[] {
   const sections: Section[] = [];
@@ -103,11 +113,4 @@ function wrapped(sentence: string): string {
     line += ` ${word}`;
   }
   return [...lines, line].join('\n');
-}
-
-function roff(words: string): string {
-  return words
-    .replaceAll('\\', '\\e')
-    .replaceAll('-', '\\-')
-    .replace(/^([.'])/, '\\&$1');
 }

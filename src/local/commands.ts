@@ -5,7 +5,6 @@ import type { Command } from 'commander';
 import type { Clock } from '../base/clock.ts';
 import { reasonOf, YggError } from '../base/errors.ts';
 import type { LogLevel } from '../base/log.ts';
-import { logLevels } from '../base/logger.ts';
 import { Printer, type Screen } from '../base/printer.ts';
 import type { Control } from '../control-api.ts';
 import {
@@ -34,7 +33,7 @@ import {
   type FlagReaders,
   keyOf,
   type ListFlags,
-  levelOf,
+  levelArgument,
   queryOf,
   type RestartFlags,
   type ShowFlags,
@@ -159,7 +158,7 @@ function addLogLevel(program: Command, deps: LocalCommandsDeps): void {
   addCommon(program.command('log-level'), deps)
     .summary('change what the daemon logs')
     .description('Changes what the daemon logs, until the next reload or restart.')
-    .argument('<level>', logLevels.join(', '), levelOf)
+    .addArgument(levelArgument())
     .action((level: LogLevel, flags: CommonFlags) =>
       onDaemon(flags, deps, (control, around) => setLogLevel(control, level, around)),
     );

@@ -1,7 +1,7 @@
 /**
  * The options and arguments that several local commands have, and how they are read.
  */
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { Argument, type Command, InvalidArgumentError, Option } from 'commander';
 import type { Clock } from '../base/clock.ts';
 import type { LogLevel } from '../base/log.ts';
 import { logLevels } from '../base/logger.ts';
@@ -89,10 +89,9 @@ export function addFilters(command: Command, deps: FlagReaders): Command {
 }
 
 export function stateOption(): Option {
-  const states = messageStates.join(', ');
-  return new Option('--state <state>', `only in this state (${states}); may be repeated`).argParser(
-    (text, previous: readonly MessageState[] | undefined) => [...(previous ?? []), stateOf(text)],
-  );
+  return new Option('--state <state>', 'only in this state; may be repeated')
+    .choices(messageStates)
+    .argParser((text, previous: readonly MessageState[] | undefined) => [...(previous ?? []), stateOf(text)]);
 }
 
 export function queryOf({
@@ -134,7 +133,11 @@ function stateOf(text: string): MessageState {
   throw new InvalidArgumentError(`Allowed choices are ${messageStates.join(', ')}.`);
 }
 
-export function levelOf(text: string): LogLevel {
+export function levelArgument(): Argument {
+  return new Argument('<level>', 'how much is logged').choices(logLevels).argParser(levelOf);
+}
+
+function levelOf(text: string): LogLevel {
   const known = logLevels.find((level) => level === text.toLowerCase());
   if (known) return known;
   throw new InvalidArgumentError(`Allowed choices are ${logLevels.join(', ')}.`);

@@ -31,7 +31,7 @@ const gatekeepers: ReadonlyArray<readonly [thing: RegExp, places: RegExp]> = [
   // Programs pass small runners in where a folder has to start something.
   [/^node:child_process$/, /^((src\/process|cmd)\/|workers\/program\.ts$)/],
   [/^smol-toml$/, /^(src\/config\/|workers\/settings\.ts$)/],
-  [/^commander$/, /^(cmd|src\/config|src\/local|src\/remote)\//],
+  [/^commander$/, /^(cmd|src\/config|src\/local|src\/manual|src\/remote)\//],
   [/^pino$/, /^src\/base\//],
   // The doors of this package, as everybody else's workers find them.
   [/^yggd$/, /^workers\//],

@@ -63,7 +63,7 @@ test.each([
   ['--check-config', 'check'],
   ['--generate-config', 'example'],
   ['--generate-markdown', 'markdown'],
-  ['--generate-man-page', 'man-page'],
+  ['--generate-config-page', 'config-page'],
 ])('%s', (flag, action) => {
   expect(read(flag).action).toBe(action);
 });

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { loadOptions } from '../../../src/config/load.ts';
 import type { Environment } from '../../../src/config/options.ts';
-import { exampleToml, manPage, optionsMarkdown } from '../../../src/config/reference.ts';
+import { configPage, exampleToml, optionsMarkdown } from '../../../src/config/reference.ts';
 import { optionFields, optionName } from '../../../src/config/table.ts';
 
 const root = path.resolve(import.meta.dirname, '../../..');
@@ -67,7 +67,7 @@ describe('config.toml.example', () => {
   });
 });
 
-test('the manual page has every option', () => {
-  const page = manPage('1.2.3').replaceAll('\\-', '-');
-  for (const field of optionFields) expect(page).toContain(`--${optionName(field)}\\fR`);
+test('the manual page of the configuration has every option', () => {
+  const page = configPage('1.2.3').replaceAll('\\-', '-');
+  for (const field of optionFields) expect(page).toContain(`\\fB${optionName(field)}\\fR`);
 });
