@@ -1,9 +1,16 @@
 import path from 'node:path';
 import { defineConfig, type ViteUserConfig } from 'vitest/config';
 
-const shared = { restoreMocks: true, setupFiles: ['test/helpers/fail-on-warnings.ts'] };
+const inCi = process.env['CI'] === 'true';
 
-/** Tests that run programs get a second try: a machine that stands still for seconds makes them late, not wrong. */
+/** In CI each test gets a second try: machines that stand still for seconds make them late, not wrong. */
+const shared = {
+  restoreMocks: true,
+  setupFiles: ['test/helpers/fail-on-warnings.ts'],
+  retry: inCi ? 1 : 0,
+};
+
+/** Tests that run programs get it everywhere. */
 const programs = { ...shared, retry: 1 };
 
 /** The doors of this package, as its own workers name them: unit tests need no build. */
@@ -30,7 +37,7 @@ const config: ViteUserConfig = defineConfig({
           hookTimeout: 60_000,
         },
       },
-      { test: { ...shared, name: 'docs', include: ['test/docs/**/*.test.ts'], testTimeout: 60_000 } },
+      { test: { ...programs, name: 'docs', include: ['test/docs/**/*.test.ts'], testTimeout: 60_000 } },
       {
         test: {
           ...programs,
