@@ -27,6 +27,7 @@ import { findQuickStart } from '../src/quick-start/private-folder.ts';
 import { addRemoteCommands } from '../src/remote/commands.ts';
 import { readMetadata } from '../src/remote/input.ts';
 import { findLocalDaemon, type LocalDaemonDeps } from '../src/remote/local-daemon.ts';
+import { addProjectCommands } from '../src/worker-project/commands.ts';
 import { processEnvironment, wantsColour } from './environment.ts';
 import { localDaemonDoor } from './local-daemon.ts';
 import { packageRoot } from './package.ts';
@@ -126,6 +127,9 @@ addRemoteCommands(program, {
   out,
   err,
 });
+
+program.commandsGroup('Writing workers:');
+addProjectCommands(program, { version: packageVersion, out });
 
 /** The exit status for whatever ended the program, after it was said. */
 async function statusOf(error: unknown): Promise<number> {

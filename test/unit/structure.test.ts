@@ -31,10 +31,10 @@ const gatekeepers: ReadonlyArray<readonly [thing: RegExp, places: RegExp]> = [
   // Programs pass small runners in where a folder has to start something.
   [/^node:child_process$/, /^((src\/process|cmd)\/|workers\/program\.ts$)/],
   [/^smol-toml$/, /^(src\/config\/|workers\/settings\.ts$)/],
-  [/^commander$/, /^(cmd|src\/config|src\/local|src\/manual|src\/remote)\//],
+  [/^commander$/, /^(cmd|src\/(config|local|manual|remote|worker-project))\//],
   [/^pino$/, /^src\/base\//],
-  // The doors of this package, as everybody else's workers find them.
-  [/^yggd$/, /^workers\//],
+  // The doors of this package, as everybody else's workers find them; a new worker's project is written as text.
+  [/^yggd$/, /^(workers\/|src\/worker-project\/files\.ts$)/],
 ];
 
 /** Outside things that need no keeper of their own. */
