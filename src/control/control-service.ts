@@ -6,39 +6,17 @@
  * delays none of them. A daemon whose socket cannot be opened goes on without it.
  */
 import path from 'node:path';
-import type { Clock } from '../base/clock.ts';
 import { reasonOf } from '../base/errors.ts';
-import type { Logger } from '../base/log.ts';
-import type { DaemonStatus, DiskStatus, Reloaded } from '../control-api.ts';
-import type { Counters } from '../counters.ts';
-import type { Datastore } from '../datastore.ts';
-import type { Journal } from '../journal/journal.ts';
+import type { DiskStatus } from '../control-api.ts';
 import type { DrainStage, Part } from '../lifecycle.ts';
-import type { LinkState } from '../mqtt/broker-link.ts';
-import type { Signals } from '../signals.ts';
-import type { Alarms } from './alarms.ts';
+import type { ControlDeps } from './create-control.ts';
 import { Restart } from './restart.ts';
 
-export interface ControlServiceDeps {
+export interface ControlServiceDeps extends Omit<ControlDeps, 'disk' | 'restart' | 'isClosing' | 'identity'> {
   readonly runtimeDirectory: string;
-  readonly signals: Signals;
-  readonly datastore: Datastore;
-  readonly journal: Journal;
-  readonly counters: Counters;
-  readonly clock: Clock;
-  /** Its level is what SetLogLevel changes, if it can be changed. */
-  readonly log: Logger;
-  /** A new UUID. */
-  readonly newId: () => string;
-  readonly identity: Pick<DaemonStatus, 'version' | 'clientId' | 'pid'>;
-  /** `undefined` for a daemon without a broker. */
-  readonly link: () => LinkState | undefined;
-  readonly alarms: Pick<Alarms, 'all'>;
-  readonly reload: () => Promise<Reloaded>;
+  readonly identity: Omit<ControlDeps['identity'], 'startedAt'>;
   /** Ends the daemon in order; not set: it belongs to a program that cannot be asked for that. */
   readonly onRestart: (() => void) | undefined;
-  /** Bytes a content may have. */
-  readonly maxMessageSize: number;
 }
 
 /** What is open while it runs. */

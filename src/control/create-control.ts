@@ -1,11 +1,17 @@
 /**
  * The calls of a running daemon, each from the file that is about it.
  */
+import type { Clock } from '../base/clock.ts';
 import { YggError } from '../base/errors.ts';
-import { isLeveled } from '../base/log.ts';
-import type { Control, DaemonStatus, DiskStatus } from '../control-api.ts';
+import { isLeveled, type Logger } from '../base/log.ts';
+import type { Control, DaemonStatus, DiskStatus, Reloaded } from '../control-api.ts';
+import type { Counters } from '../counters.ts';
+import type { Datastore } from '../datastore.ts';
+import type { Journal } from '../journal/journal.ts';
 import type { MessageRecord } from '../journal/message-record.ts';
-import type { ControlServiceDeps } from './control-service.ts';
+import type { LinkState } from '../mqtt/broker-link.ts';
+import type { Signals } from '../signals.ts';
+import type { Alarms } from './alarms.ts';
 import { createDeadLetterDesk } from './dead-letters.ts';
 import { dispatch } from './dispatch.ts';
 import { watch } from './events.ts';
@@ -14,7 +20,22 @@ import type { Restart } from './restart.ts';
 import { daemonStatus } from './status.ts';
 import { workerStatuses } from './workers.ts';
 
-export interface CreateControlDeps extends ControlServiceDeps {
+export interface ControlDeps {
+  readonly signals: Signals;
+  readonly datastore: Datastore;
+  readonly journal: Journal;
+  readonly counters: Counters;
+  readonly clock: Clock;
+  /** Its level is what SetLogLevel changes, if it can be changed. */
+  readonly log: Logger;
+  /** A new UUID. */
+  readonly newId: () => string;
+  /** `undefined` for a daemon without a broker. */
+  readonly link: () => LinkState | undefined;
+  readonly alarms: Pick<Alarms, 'all'>;
+  readonly reload: () => Promise<Reloaded>;
+  /** Bytes a content may have. */
+  readonly maxMessageSize: number;
   readonly identity: Pick<DaemonStatus, 'version' | 'clientId' | 'pid' | 'startedAt'>;
   readonly disk: () => DiskStatus;
   readonly restart: Pick<Restart, 'want' | 'latestAt'>;
@@ -22,7 +43,7 @@ export interface CreateControlDeps extends ControlServiceDeps {
   readonly isClosing: () => boolean;
 }
 
-export function createControl(deps: CreateControlDeps): Control {
+export function createControl(deps: ControlDeps): Control {
   const { signals, journal, log, alarms, reload, restart, isClosing } = deps;
 
   function logLevel(): string {

@@ -13,33 +13,15 @@
  */
 
 import type { Messages } from './message-record.ts';
+import type { DeadReason, Origin, Redelivery, ReportState, RequestState, ResponseKind } from './words.ts';
 
-export type Redelivery = 'until-accepted' | 'until-done';
+export type { DeadReason, Redelivery, RequestState } from './words.ts';
 
 export interface Receipt {
   readonly sequence: number;
   readonly committed: Promise<void>;
   readonly flushed: Promise<void>;
 }
-
-export type DeadReason =
-  | 'refused'
-  | 'worker-error'
-  | 'outcome-unknown'
-  | 'worker-died'
-  | 'daemon-died'
-  | 'timed-out'
-  | 'failed'
-  | 'no-worker'
-  | 'inbox-full'
-  | 'content-failed'
-  | 'too-large'
-  | 'cancelled'
-  | 'internal'
-  | 'publish-refused'
-  | 'delivery-failed';
-
-export type RequestState = 'received' | 'fetched' | 'offered' | 'in-hand';
 
 /** A request as it arrives. */
 export interface NewRequest {
@@ -53,7 +35,7 @@ export interface NewRequest {
   /** A data message that cancels another (Foreman): own lane, no slot. */
   readonly cancel: boolean;
   /** Where it came from: the broker, or this host. */
-  readonly origin: 'broker' | 'local';
+  readonly origin: Origin;
 }
 
 /** The small, changing part of a request. */
@@ -62,7 +44,7 @@ export interface RequestRow {
   readonly messageId: string;
   readonly directive: string;
   readonly cancel: boolean;
-  readonly origin: 'broker' | 'local';
+  readonly origin: Origin;
   readonly state: RequestState;
   /** Bytes of its content as handed over: fetched content once it is there. */
   readonly size: number;
@@ -136,7 +118,7 @@ export interface ResponseRow {
   readonly directive: string;
   readonly handler: string;
   /** A failure report of a dead letter is never itself reported. */
-  readonly kind: 'response' | 'report';
+  readonly kind: ResponseKind;
   readonly size: number;
   readonly returnedAt: number;
   /** Failed deliveries that looked permanent (HTTP). */
@@ -164,7 +146,7 @@ export interface DeadLetter {
   readonly diedAt: number;
   readonly attempt: number;
   /** `reported`: its report is in the outbox or was delivered; `unreported`: no place yet, sent later. */
-  readonly report: 'none' | 'reported' | 'unreported';
+  readonly report: ReportState;
 }
 
 export interface Fill {

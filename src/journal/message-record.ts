@@ -4,7 +4,7 @@
  *
  * Nothing is moved by looking, and nothing but this page knows all tables at once.
  */
-import type { DeadLetter, DeadReason, Redelivery, RequestState } from './journal.ts';
+import type { DeadReason, Origin, Redelivery, ReportState, RequestState } from './words.ts';
 
 /** `returned`: a response or report that is not delivered yet. */
 export type MessageState = RequestState | 'returned' | 'done' | 'dead';
@@ -34,7 +34,7 @@ export interface MessageRecord {
   /** What happened to a dead letter, for people. */
   readonly explanation: string;
   /** What the server was told of a dead letter. */
-  readonly report: DeadLetter['report'];
+  readonly report: ReportState;
   /** Bytes of its content. */
   readonly size: number;
   /** When it came, or when its worker returned it. */
@@ -47,7 +47,7 @@ export interface MessageRecord {
   readonly attempts: number;
   readonly cancel: boolean;
   /** Empty for responses. */
-  readonly origin: 'broker' | 'local' | '';
+  readonly origin: Origin | '';
   /** The policy of the worker it was last offered to; empty when it never was. */
   readonly redelivery: Redelivery | '';
   /** File of fetched content below the journal's `contentDirectory`, or empty. */

@@ -1,8 +1,9 @@
 /**
  * What the journal's tables hold, in memory; how it lies on disk says tables.ts.
  */
-import type { DeadReason, RequestRow, ResponseRow } from './journal.ts';
+import type { RequestRow, ResponseRow } from './journal.ts';
 import type { MessageRecord } from './message-record.ts';
+import type { DeadReason, ReportState } from './words.ts';
 
 /** A request as it is kept: the row everybody sees, and what only the journal needs. */
 export interface StoredRequest extends RequestRow {
@@ -23,7 +24,7 @@ export interface StoredDead {
   readonly message: string;
   /** Milliseconds since the epoch. */
   readonly diedAt: number;
-  readonly report: 'none' | 'reported' | 'unreported';
+  readonly report: ReportState;
 }
 
 export interface StoredBody {

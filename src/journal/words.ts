@@ -1,29 +1,29 @@
 /**
- * The words that records hold, each list whole: the compiler finds a word that is missing here, and a record with
- * another one is damaged.
+ * The words that records hold, each list whole: the types come from the lists, and a record with another word is
+ * damaged.
  */
-import type { DeadReason, Redelivery, RequestRow, RequestState, ResponseRow } from './journal.ts';
-import type { StoredDead } from './stored.ts';
 
-export const states: Readonly<Record<RequestState, true>> = {
-  received: true,
-  fetched: true,
-  offered: true,
-  'in-hand': true,
-};
-export const redeliveries: Readonly<Record<Redelivery, true>> = {
-  'until-accepted': true,
-  'until-done': true,
-};
-export const origins: Readonly<Record<RequestRow['origin'], true>> = { broker: true, local: true };
-export const responseKinds: Readonly<Record<ResponseRow['kind'], true>> = { response: true, report: true };
-export const deadKinds: Readonly<Record<StoredDead['was']['kind'], true>> = { request: true, response: true };
-export const reportStates: Readonly<Record<StoredDead['report'], true>> = {
-  none: true,
-  reported: true,
-  unreported: true,
-};
-export const reasons: Readonly<Record<DeadReason, true>> = {
+export const states = { received: true, fetched: true, offered: true, 'in-hand': true } as const;
+export type RequestState = keyof typeof states;
+
+/** What becomes of a message whose worker accepted it and did not finish it (docs/reliability.md). */
+export const redeliveries = { 'until-accepted': true, 'until-done': true } as const;
+export type Redelivery = keyof typeof redeliveries;
+
+/** Where a request came from: the broker, or this host. */
+export const origins = { broker: true, local: true } as const;
+export type Origin = keyof typeof origins;
+
+export const responseKinds = { response: true, report: true } as const;
+export type ResponseKind = keyof typeof responseKinds;
+
+export const deadKinds = { request: true, response: true } as const;
+
+/** What the server was told of a dead letter. */
+export const reportStates = { none: true, reported: true, unreported: true } as const;
+export type ReportState = keyof typeof reportStates;
+
+export const reasons = {
   refused: true,
   'worker-error': true,
   'outcome-unknown': true,
@@ -39,4 +39,5 @@ export const reasons: Readonly<Record<DeadReason, true>> = {
   internal: true,
   'publish-refused': true,
   'delivery-failed': true,
-};
+} as const;
+export type DeadReason = keyof typeof reasons;

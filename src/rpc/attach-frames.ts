@@ -4,8 +4,6 @@
  * The fields are those of protocol/yggdrasil.proto. A decoded frame has all of them; one that is written leaves out
  * what it does not say.
  */
-import type { EventNotification } from './protocol.ts';
-
 /** Of this protocol. */
 export const attachVersion = 1;
 
@@ -54,6 +52,13 @@ export interface Hello {
   readonly handlers: readonly HandlerOffer[];
   readonly inWork: readonly number[];
   readonly unreceipted: readonly string[];
+}
+
+/** What happened to the connection to the broker, as workers hear it. */
+export interface EventNotification {
+  readonly name: number;
+  readonly detail: string;
+  readonly metadata: Readonly<Record<string, string>>;
 }
 
 /** An answer, or a message of the worker's own accord. */

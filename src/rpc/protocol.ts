@@ -3,7 +3,7 @@
  *
  * Owns the method descriptions and the types of what travels; opens nothing.
  */
-import type { DispatcherFrame, WorkerFrame } from './attach-frames.ts';
+import type { DispatcherFrame, EventNotification, WorkerFrame } from './attach-frames.ts';
 import { loadProtoFile, type Method } from './proto-file.ts';
 
 /** A message to a worker, or a response of one. */
@@ -54,12 +54,6 @@ export const brokerEvents = {
 } as const;
 
 export type BrokerEvent = keyof typeof brokerEvents;
-
-export interface EventNotification {
-  readonly name: number;
-  readonly detail: string;
-  readonly metadata: Readonly<Record<string, string>>;
-}
 
 export interface Protocol {
   /** Served by the daemon. */
