@@ -18,7 +18,7 @@ import { type Counters, createCounters } from './counters.ts';
 import { createDataProcessor } from './data-processor/data-processor.ts';
 import { createDatastore, type Datastore } from './datastore.ts';
 import { createDispatcher } from './dispatcher/dispatcher.ts';
-import { loadTls } from './host/certificate.ts';
+import { openCertificates } from './host/certificates.ts';
 import { clientId } from './host/client-id.ts';
 import { hostFactSources } from './host/facts.ts';
 import { openHost } from './host/host.ts';
@@ -96,8 +96,15 @@ async function build(settings: AssemblySettings, holdings: Holdings): Promise<As
   const counters = createCounters();
   const alarms = new Alarms(() => clock.now());
   holdings.add('counters', () => sayCounted(counters, log));
-  const tls = loadTls(options, { log, clock });
-  const id = clientId({ given: options.clientId, commonName: tls.commonName, stateDir: options.stateDir });
+  const certificates = openCertificates({
+    files: options,
+    nameIsClientId: options.clientId === undefined,
+    clock,
+    log,
+  });
+  holdings.add('certificates', () => certificates.close());
+  const { commonName } = certificates.current;
+  const id = clientId({ given: options.clientId, commonName, stateDir: options.stateDir });
   const statusTimes = openStatusTimes(options.stateDir, log);
   holdings.add('status times', () => statusTimes.close());
   const [journal, host] = await Promise.all([
@@ -129,7 +136,7 @@ async function build(settings: AssemblySettings, holdings: Holdings): Promise<As
       ...options,
       brokers: options.broker,
       clientId: id,
-      tls: () => tls,
+      tls: () => certificates.current,
       mqtt: mqttOptions(options),
       clock,
       log: log.child({ part: 'broker' }),
@@ -172,7 +179,7 @@ async function build(settings: AssemblySettings, holdings: Holdings): Promise<As
     ...shared,
     log: log.child({ part: 'data-processor' }),
     options: { ...options, brokerHosts: broker.hosts },
-    tls: () => tls,
+    tls: () => certificates.current,
     version,
   });
   const router = createMessageRouter({
@@ -189,6 +196,9 @@ async function build(settings: AssemblySettings, holdings: Holdings): Promise<As
       reconnectFloor: options.mqttReconnectDelay,
       reconnectCap: options.mqttConnectRetryInterval,
     },
+  });
+  certificates.onChange(() => {
+    if (broker.secure) void router.renew();
   });
   const processManager = createProcessManager({
     ...shared,

@@ -1,8 +1,8 @@
 /**
  * Notices that one of a few files became another: written, replaced, removed, or reached through other links.
  *
- * The directories are watched, and everything is looked at every ten seconds besides, because a link that is swapped
- * in the middle of a path, as certificates are rotated, escapes a watch. Reports a change once it has settled.
+ * The directories of the paths, and those they lead to, are watched, and everything is looked at every ten seconds
+ * besides, because a link that is swapped in the middle of a path escapes a watch. Reports a change once it has settled.
  */
 import { type FSWatcher, realpathSync, statSync, watch } from 'node:fs';
 import path from 'node:path';
@@ -21,7 +21,8 @@ const settleTime = 250;
 
 export class FileWatch {
   readonly #deps: FileWatchDeps;
-  readonly #watchers: FSWatcher[] = [];
+  /** By directory. */
+  readonly #watchers = new Map<string, FSWatcher>();
   #looks: Timer | undefined;
   /** Set while a change waits to settle. */
   #settling: Timer | undefined;
@@ -35,23 +36,12 @@ export class FileWatch {
   }
 
   start(): void {
-    const { files, clock } = this.#deps;
     this.#reported = this.#look();
-    for (const directory of new Set(files.map((file) => path.dirname(file)))) {
-      try {
-        const watcher = watch(directory, { persistent: false }, () => this.#check());
-        // A directory that goes away ends its watch; the looks go on.
-        watcher.on('error', () => watcher.close());
-        this.#watchers.push(watcher);
-      } catch {
-        // Not there yet: the looks will find what comes.
-      }
-    }
-    this.#looks = clock.every(lookInterval, () => this.#check());
+    this.#looks = this.#deps.clock.every(lookInterval, () => this.#check());
   }
 
   stop(): void {
-    for (const watcher of this.#watchers.splice(0)) watcher.close();
+    this.#watch(new Set());
     this.#looks?.cancel();
     this.#settling?.cancel();
     this.#looks = undefined;
@@ -78,18 +68,54 @@ export class FileWatch {
     });
   }
 
+  /** What is there now. The directories in which it can change are watched from then on. */
   #look(): string {
-    return this.#deps.files.map(identity).join('\n');
+    const { files } = this.#deps;
+    const found = files.map(lookAt);
+    this.#watch(
+      new Set([...files, ...found.flatMap(({ real }) => real ?? [])].map((file) => path.dirname(file))),
+    );
+    return found.map(({ real, stamp }) => `${real} ${stamp}`).join('\n');
+  }
+
+  #watch(directories: ReadonlySet<string>): void {
+    for (const [directory, watcher] of this.#watchers) {
+      if (directories.has(directory)) continue;
+      watcher.close();
+      this.#watchers.delete(directory);
+    }
+    for (const directory of directories) {
+      if (this.#watchers.has(directory)) continue;
+      try {
+        const watcher = watch(directory, { persistent: false }, () => this.#check());
+        // A directory that goes away ends its watch; the looks go on.
+        watcher.on('error', () => this.#forget(directory, watcher));
+        this.#watchers.set(directory, watcher);
+      } catch {
+        // Not there yet: the looks will find what comes.
+      }
+    }
+  }
+
+  #forget(directory: string, watcher: FSWatcher): void {
+    watcher.close();
+    if (this.#watchers.get(directory) === watcher) this.#watchers.delete(directory);
   }
 }
 
-/** Which file a path leads to and when it was last written; empty when it leads nowhere. */
-function identity(file: string): string {
+interface Seen {
+  /** The file a path leads to; not set when it leads nowhere. */
+  readonly real?: string;
+  /** Changes when that is another file, or was written. */
+  readonly stamp: string;
+}
+
+function lookAt(file: string): Seen {
   try {
     const real = realpathSync(file);
     const { ino, size, mtimeMs, ctimeMs } = statSync(real);
-    return [real, ino, size, mtimeMs, ctimeMs].join(' ');
+    return { real, stamp: [ino, size, mtimeMs, ctimeMs].join(' ') };
   } catch {
-    return '';
+    return { stamp: '' };
   }
 }

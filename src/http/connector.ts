@@ -10,7 +10,7 @@ import type { Standing } from './egress.ts';
 
 export interface ConnectorDeps {
   readonly standing: Standing;
-  readonly tls: () => TlsMaterial;
+  readonly material: TlsMaterial;
   /** Milliseconds for name resolution, connecting and the TLS handshake together. */
   readonly timeout: number;
   readonly build: typeof buildConnector;
@@ -19,28 +19,15 @@ export interface ConnectorDeps {
 }
 
 export function createConnector(deps: ConnectorDeps): buildConnector.connector {
-  const { standing, tls, timeout, build, lookup = publicLookup() } = deps;
-  let material: TlsMaterial | undefined;
-  let connect: buildConnector.connector | undefined;
+  const { standing, material, timeout, build, lookup = publicLookup() } = deps;
+  const connect = build({
+    timeout,
+    // Strangers are not shown the certificate.
+    secureContext: createSecureContext(secureOptions(standing === 'other' ? { ca: material.ca } : material)),
+    ...(standing !== 'listed' && { lookup }),
+  });
 
   return (target, callback) => {
-    try {
-      const current = tls();
-      if (!connect || current !== material) {
-        connect = build({
-          timeout,
-          // Strangers are not shown the certificate.
-          secureContext: createSecureContext(
-            secureOptions(standing === 'other' ? { ca: current.ca } : current),
-          ),
-          ...(standing !== 'listed' && { lookup }),
-        });
-        material = current;
-      }
-    } catch (error) {
-      callback(error instanceof Error ? error : new Error(String(error)), null);
-      return;
-    }
     connect(target, (...result) => {
       const [, socket] = result;
       // After a TLS 1.3 alert the connection ends as well, and undici would report that end instead of the alert.

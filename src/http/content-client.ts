@@ -79,7 +79,7 @@ const maxAnswerBytes = 1024 * 1024;
 
 export function createContentClient(deps: ContentClientDeps): ContentClient {
   const { clock, limits } = deps;
-  const agents = new Map<Standing, Agent>();
+  const agents = new Map<Standing, { readonly agent: Agent; readonly material: TlsMaterial }>();
   const closing = new AbortController();
   // Every request under way waits for it.
   setMaxListeners(0, closing.signal);
@@ -87,25 +87,27 @@ export function createContentClient(deps: ContentClientDeps): ContentClient {
   async function agentOf(standing: Standing): Promise<Agent> {
     const { Agent, buildConnector } = await import('undici');
     closing.signal.throwIfAborted();
-    let agent = agents.get(standing);
-    if (!agent) {
-      agent = new Agent({
-        connect: createConnector({
-          standing,
-          tls: deps.tls,
-          timeout: limits.connect,
-          build: buildConnector,
-          lookup: deps.lookup,
-        }),
-        maxHeaderSize: maxHeaderBytes,
-        headersTimeout: limits.idle,
-        bodyTimeout: limits.idle,
-        pipelining: 1,
-        keepAliveTimeout: 4_000,
-        keepAliveMaxTimeout: 10_000,
-      });
-      agents.set(standing, agent);
-    }
+    const material = deps.tls();
+    const known = agents.get(standing);
+    if (known?.material === material) return known.agent;
+    // What is under way on connections with the certificate from before goes on.
+    known?.agent.close().catch(() => {});
+    const agent = new Agent({
+      connect: createConnector({
+        standing,
+        material,
+        timeout: limits.connect,
+        build: buildConnector,
+        lookup: deps.lookup,
+      }),
+      maxHeaderSize: maxHeaderBytes,
+      headersTimeout: limits.idle,
+      bodyTimeout: limits.idle,
+      pipelining: 1,
+      keepAliveTimeout: 4_000,
+      keepAliveMaxTimeout: 10_000,
+    });
+    agents.set(standing, { agent, material });
     return agent;
   }
 
@@ -177,7 +179,7 @@ export function createContentClient(deps: ContentClientDeps): ContentClient {
     },
     async close() {
       closing.abort(new YggError('YGG_CLOSED', 'The content client is closed.'));
-      await Promise.all([...agents.values()].map((agent) => agent.destroy()));
+      await Promise.all([...agents.values()].map(({ agent }) => agent.destroy()));
       agents.clear();
     },
   };

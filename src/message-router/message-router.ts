@@ -73,9 +73,9 @@ const defaults: MessageRouterOptions = {
 };
 
 export interface MessageRouter extends Part {
-  /** Connects again after the command `disconnect`, as SIGHUP asks for; else does nothing. */
+  /** Connects now, as SIGHUP asks for: after the command `disconnect`, or instead of waiting any longer. */
   resume(): void;
-  /** Makes the connection anew, for new certificates. */
+  /** Makes the connection anew, for new certificates; one that is not wanted is not made. */
   renew(): Promise<void>;
   readonly link: LinkState;
 }
@@ -239,6 +239,7 @@ class Router implements MessageRouter {
 
   resume(): void {
     this.#presence.resume();
+    this.#link.wake();
   }
 
   renew(): Promise<void> {

@@ -49,8 +49,8 @@ export class Presence {
   /** DISCONNECT, and connect at once; nothing is said about it, for this host does not go away. */
   async renew(): Promise<void> {
     const { link, publishing } = this.#deps;
-    if (this.#leaving || link.state.kind !== 'connected') return;
-    publishing.pause();
+    if (this.#leaving) return;
+    if (link.state.kind === 'connected') publishing.pause();
     await link.renew();
   }
 

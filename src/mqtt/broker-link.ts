@@ -76,8 +76,10 @@ export class BrokerLink {
   #state: Link = { kind: 'away' };
   #since: number;
   #loop: { readonly cut: AbortController; readonly over: Promise<void> } | undefined;
-  /** The connection is ended only to begin anew at once. */
+  /** The connection, or the attempt at one, is ended only to begin anew at once. */
   #renewing = false;
+  /** Set if and only if it waits: ends the wait. */
+  #wake: (() => void) | undefined;
   #lost: boolean;
 
   constructor(deps: BrokerLinkDeps) {
@@ -113,11 +115,20 @@ export class BrokerLink {
     this.#state = { kind: 'away' };
   }
 
-  /** Says DISCONNECT and connects again at once: the broker sends again what was left to it. */
+  /**
+   * Says DISCONNECT and connects again at once: the broker sends again what was left to it, and is shown what holds by
+   * now. An attempt under way is followed by another.
+   */
   async renew(): Promise<void> {
-    if (this.#state.kind !== 'connected') return;
-    this.#renewing = true;
-    await this.#deps.connector.close();
+    this.wake();
+    const { kind } = this.#state;
+    if (kind === 'connected' || kind === 'connecting') this.#renewing = true;
+    if (kind === 'connected') await this.#deps.connector.close();
+  }
+
+  /** Makes the next attempt now instead of at the end of a wait. */
+  wake(): void {
+    this.#wake?.();
   }
 
   publish(topic: OutTopic, payload: Uint8Array): Promise<void> {
@@ -137,8 +148,18 @@ export class BrokerLink {
       const wait = this.#nextWait(failure);
       this.#state = { kind: 'waiting', until: clock.now() + wait, reason };
       if (failure) events.onFailure({ error: failure.error, wait, attempts: this.#backoff.failures });
-      await pause(wait, { abort: cut, clock });
+      await this.#pause(wait, cut);
     }
+  }
+
+  async #pause(wait: number, cut: AbortSignal): Promise<void> {
+    const end = new AbortController();
+    const wake = (): void => end.abort();
+    cut.addEventListener('abort', wake, { once: true });
+    this.#wake = wake;
+    await pause(wait, { abort: end.signal, clock: this.#deps.clock });
+    this.#wake = undefined;
+    cut.removeEventListener('abort', wake);
   }
 
   /** One connection from its beginning to its end, or the attempt at one. */
@@ -157,6 +178,10 @@ export class BrokerLink {
       connected = await connector.connect(receiver, { will: will(), abort: cut });
     } catch (error) {
       return { failure: { error }, reason: error instanceof Error ? error.message : String(error) };
+    }
+    if (this.#renewing && !cut.aborted) {
+      await connector.close();
+      return { reason: 'It is made anew.' };
     }
     const begun = clock.monotonic();
     const { broker, sessionPresent } = connected;

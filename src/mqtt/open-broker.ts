@@ -28,6 +28,8 @@ export interface OpenBroker {
   readonly connector: Connector;
   /** Host names of the brokers that were configured; their neighbours may see the client certificate. */
   readonly hosts: readonly string[];
+  /** Some of them are shown the certificate. */
+  readonly secure: boolean;
   /** Ends the embedded broker. */
   close(): Promise<void>;
 }
@@ -36,7 +38,7 @@ export interface OpenBroker {
 export async function openBroker(deps: OpenBrokerDeps): Promise<OpenBroker> {
   const { protocol, clientId, topicPrefix, runtimeDir, tls, clock, log } = deps;
   const topics = createTopics(topicPrefix, clientId);
-  if (protocol === 'none') return { connector: noConnector, hosts: [], close: async () => {} };
+  if (protocol === 'none') return { connector: noConnector, hosts: [], secure: false, close: async () => {} };
   const configured = deps.brokers.filter((url) => url !== 'embedded').map(parseBrokerAddress);
   const brokers: BrokerAddress[] = [];
   const closes: Array<() => Promise<void>> = [];
@@ -52,6 +54,7 @@ export async function openBroker(deps: OpenBrokerDeps): Promise<OpenBroker> {
   return {
     connector: createMqttConnector({ brokers, topics, clientId, tls, clock, log, options: deps.mqtt }),
     hosts: configured.map(({ host }) => host),
+    secure: configured.some(({ transport }) => transport === 'tls'),
     async close() {
       for (const close of closes) await close();
     },

@@ -6,7 +6,7 @@
  * or a connection ends.
  */
 import { createServer, type Server, type Socket } from 'node:net';
-import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
+import { createServer as createTlsServer, TLSSocket, type TlsOptions } from 'node:tls';
 import {
   generate,
   type IConnectPacket,
@@ -46,6 +46,13 @@ export class BrokerConnection {
 
   constructor(socket: Socket) {
     this.#socket = socket;
+  }
+
+  /** Serial number of the certificate that the client showed; empty without one. */
+  get peer(): string {
+    return this.#socket instanceof TLSSocket
+      ? (this.#socket.getPeerX509Certificate()?.serialNumber ?? '')
+      : '';
   }
 
   /** Bytes that wait to be sent. */

@@ -97,6 +97,26 @@ test('the directory is watched: no look has to be waited for', async () => {
   expect(changes()).toBe(1);
 });
 
+test('the directory that a link leads to is watched, and the next one after it', async () => {
+  const { dir, clock, changes } = watched(['current/a'], (at) => {
+    for (const name of ['one', 'two']) mkdirSync(path.join(at, name));
+    symlinkSync('one', path.join(at, 'current'));
+    writeFileSync(path.join(at, 'one', 'a'), '1');
+    writeFileSync(path.join(at, 'two', 'a'), '1');
+  });
+  const seen = (): boolean => clock.waits.some((wait) => wait <= 250);
+  writeFileSync(path.join(dir, 'one', 'a'), '22');
+  await waitFor(seen, { what: 'a watch that saw the change' });
+  clock.wind(250);
+  symlinkSync('two', path.join(dir, 'next'));
+  renameSync(path.join(dir, 'next'), path.join(dir, 'current'));
+  look(clock);
+  writeFileSync(path.join(dir, 'two', 'a'), '22');
+  await waitFor(seen, { what: 'a watch that saw the change behind the other link' });
+  clock.wind(250);
+  expect(changes()).toBe(3);
+});
+
 test('nothing is left after stop', () => {
   const { clock, watch } = watched(['a']);
   watch.stop();

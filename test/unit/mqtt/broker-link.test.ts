@@ -179,6 +179,43 @@ describe('BrokerLink', () => {
     expect(downs).toEqual([true]);
   });
 
+  test('asked for during an attempt, it is made after it, and the first is not reported', async () => {
+    const { connector, link, ups, turn, last } = create();
+    link.join();
+    await link.renew();
+    last().succeed();
+    await turn();
+    expect(connector.closes).toBe(1);
+    expect(connector.attempts).toHaveLength(2);
+    expect(ups).toEqual([]);
+    await link.renew();
+    last().fail('YGG_BROKER_REFUSED');
+    await turn();
+    expect(connector.attempts).toHaveLength(3);
+    last().succeed();
+    await turn();
+    expect(ups).toHaveLength(1);
+    expect(link.state.kind).toBe('connected');
+    await link.leave();
+  });
+
+  test.each(['wake', 'renew'] as const)('%s ends a wait', async (ask) => {
+    const { clock, connector, link, turn, last } = create();
+    link.join();
+    last().fail('YGG_BROKER_UNREACHABLE');
+    await turn();
+    expect(link.state.kind).toBe('waiting');
+    await link[ask]();
+    await turn();
+    expect(connector.attempts).toHaveLength(2);
+    expect(clock.waits).toEqual([]);
+    last().succeed();
+    await turn();
+    expect(connector.attempts).toHaveLength(2);
+    expect(link.state.kind).toBe('connected');
+    await link.leave();
+  });
+
   test('left while it renews, it takes the next loss for what it is', async () => {
     const { clock, link, ups, downs, turn, last } = create();
     link.join();
