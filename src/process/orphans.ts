@@ -3,12 +3,15 @@
  * that no worker runs twice.
  *
  * What we started is known by a mark that only it carries: a `YGG_SOCKET_ADDR` that names one worker's socket in our
- * runtime directory, or in that of the user whom it runs as. A worker that somebody else started has the shared socket's name there and is never touched.
+ * runtime directory, or in that of the user whom it runs as. A worker that somebody else started has the shared socket's
+ * name there and is never touched, and neither is what another user has started with such a mark, because its children may
+ * be programs that run as root: a process has to be of the user whose directory its mark names.
  */
+import { statSync } from 'node:fs';
 import path from 'node:path';
 import type { Logger } from '../base/log.ts';
 import { endProcesses } from './ending.ts';
-import { listProcesses, type ProcessEntry, readProcess, readVariable } from './process-table.ts';
+import { listProcesses, type ProcessEntry, readProcess, readVariable, realUser } from './process-table.ts';
 
 /** Where the sockets of workers lie. */
 export interface OrphanPlaces {
@@ -53,7 +56,7 @@ export function findOrphans(places: OrphanPlaces, self: number = process.pid): P
     entries
       .filter(({ pid }) => {
         const address = own.has(pid) ? undefined : readVariable(pid, 'YGG_SOCKET_ADDR');
-        return address !== undefined && isOurs(address);
+        return address !== undefined && isOurs(address, pid);
       })
       .map(({ pid }) => pid),
   );
@@ -63,13 +66,20 @@ export function findOrphans(places: OrphanPlaces, self: number = process.pid): P
   );
 }
 
-function markOf({ runtimeDir, userSocketsDir }: OrphanPlaces): (address: string) => boolean {
+function markOf({ runtimeDir, userSocketsDir }: OrphanPlaces): (address: string, pid: number) => boolean {
   const marks = [
     { prefix: `unix:${path.resolve(runtimeDir)}/`, name: workerSocket },
     { prefix: `unix:${path.resolve(userSocketsDir)}/`, name: userSocket },
   ];
-  return (address) =>
-    marks.some(({ prefix, name }) => address.startsWith(prefix) && name.test(address.slice(prefix.length)));
+  return (address, pid) =>
+    marks.some(({ prefix, name }) => address.startsWith(prefix) && name.test(address.slice(prefix.length))) &&
+    isOf(path.dirname(address.slice('unix:'.length)), pid);
+}
+
+/** Whether the directory and the process belong to the same user. */
+function isOf(directory: string, pid: number): boolean {
+  const stats = statSync(directory, { throwIfNoEntry: false });
+  return stats !== undefined && stats.uid === realUser(pid);
 }
 
 /** A process, its parent, its parent's parent, and so on. */

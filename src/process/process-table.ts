@@ -28,6 +28,12 @@ export function listProcesses(): ProcessEntry[] {
   return names.flatMap((name) => (/^\d+$/.test(name) ? (readProcess(Number(name)) ?? []) : []));
 }
 
+/** Who started it: a program that runs with the rights of its file's owner has its caller's id here. */
+export function realUser(pid: number): number | undefined {
+  const [, uid] = /^Uid:\t(\d+)/m.exec(readProcFile(pid, 'status')) ?? [];
+  return uid === undefined ? undefined : Number(uid);
+}
+
 /** What a process was started with in its environment; undefined also where we may not look. */
 export function readVariable(pid: number, name: string): string | undefined {
   const entry = readProcFile(pid, 'environ')

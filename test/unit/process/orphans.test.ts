@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { beforeEach, expect, test } from 'vitest';
 import { silentLogger } from '../../../src/base/log.ts';
 import { endOrphans, findOrphans, type OrphanPlaces } from '../../../src/process/orphans.ts';
-import { listProcesses, readProcess, signalProcess } from '../../../src/process/process-table.ts';
+import { listProcesses, readProcess, realUser, signalProcess } from '../../../src/process/process-table.ts';
 import { Child } from '../../helpers/child.ts';
 import { alive, processesWith } from '../../helpers/processes.ts';
 import type { Scope } from '../../helpers/scope.ts';
@@ -96,8 +96,10 @@ test.each([
 });
 
 test("a worker that ran as another user is found by the socket in that user's directory", async () => {
+  places = { ...places, userSocketsDir: path.join(folder, 'workers') };
+  mkdirSync(path.join(folder, 'workers', 'nobody'), { recursive: true });
   const child = spawn('sleep', ['1000'], {
-    env: { YGG_SOCKET_ADDR: `unix:${folder}-workers/nobody/abcdefgh.s` },
+    env: { YGG_SOCKET_ADDR: `unix:${folder}/workers/nobody/abcdefgh.s` },
     stdio: 'ignore',
   });
   scope.defer(() => {
@@ -108,6 +110,28 @@ test("a worker that ran as another user is found by the socket in that user's di
   });
   expect(found?.pid).toBe(child.pid);
 });
+
+test.skipIf(process.getuid?.() !== 0)(
+  'what another user has marked as ours is left alone, with its children',
+  async () => {
+    // Another user starts a program that runs as root: sudo, su, passwd.
+    const code = `import os, signal
+os.setreuid(65534, 0)
+child = os.fork()
+while True: os.wait() if child else signal.pause()`;
+    const child = spawn('/usr/bin/python3', ['-c', code], {
+      env: { YGG_SOCKET_ADDR: `unix:${folder}/abcdefgh.s` },
+      stdio: 'ignore',
+    });
+    scope.defer(() => {
+      for (const pid of processesWith(folder)) process.kill(pid, 'SIGKILL');
+    });
+    await waitFor(() => realUser(child.pid ?? 0) === 65_534 && processesWith(folder).length === 2, {
+      what: 'both processes',
+    });
+    expect(findOrphans(places)).toEqual([]);
+  },
+);
 
 test('a daemon that was itself started by a worker does not end itself or that worker', async () => {
   const child = spawn('sleep', ['1000'], {
