@@ -6,7 +6,6 @@
  * Out: `process-prepare`, `process-spawn`, `process-bootstrap`, `process-die`.
  * Never talks to a worker: that is the Dispatcher's.
  */
-import { existsSync } from 'node:fs';
 import path from 'node:path';
 import type { Clock } from './base/clock.ts';
 import { within } from './base/deadline.ts';
@@ -15,7 +14,7 @@ import type { Logger, LogLevel } from './base/log.ts';
 import { defaultWorkerConfig, loadWorkerConfig, workerConfigFiles } from './config/worker-config.ts';
 import type { Counters } from './counters.ts';
 import type { Datastore, WorkerConfig, WorkerProcess } from './datastore.ts';
-import { checkSafePath } from './host/safe-path.ts';
+import { checkSafePath, checkSafePlace } from './host/safe-path.ts';
 import type { DrainStage, Part } from './lifecycle.ts';
 import { findAccount } from './process/account.ts';
 import { type Child, type Exit, startChild } from './process/child.ts';
@@ -228,7 +227,7 @@ class ProcessManager implements Part {
   /** The environment in it decides what code a worker loads, so it is trusted no more than the worker file. */
   #loadConfig(fileName: string, warn: (sentence: string) => void): WorkerConfig {
     const { configDir } = this.#deps.options;
-    for (const file of workerConfigFiles(configDir, fileName)) if (existsSync(file)) checkSafePath(file);
+    for (const file of workerConfigFiles(configDir, fileName)) checkSafePlace(file);
     return loadWorkerConfig(configDir, fileName, warn);
   }
 

@@ -38,6 +38,14 @@ export function checkSafePath(target: string, options: SafePathOptions = {}): vo
 }
 
 /**
+ * The same for what need not be there: then nobody else may be able to put something in its place either, not even
+ * into a sticky directory.
+ */
+export function checkSafePlace(target: string, options: SafePathOptions = {}): void {
+  walk(target, options, 'end', 'may be missing');
+}
+
+/**
  * Makes sure that `directory` is there, 0700, ours, and no link, with parents nobody can replace.
  *
  * An empty one of ours that others may only read is closed to them; any other is refused with `YGG_UNSAFE_PATH`,
@@ -117,7 +125,7 @@ export function mkdirOnce(directory: string, mode: number): boolean {
 }
 
 /** Goes the way the kernel goes, link by link, and checks each part. `role` is what the last part is to be. */
-function walk(target: string, options: SafePathOptions, role: Role): void {
+function walk(target: string, options: SafePathOptions, role: Role, missing?: 'may be missing'): void {
   const rest = partsOf(path.isAbsolute(target) ? target : `${process.cwd()}/${target}`);
   let here = '/';
   let entry = lstatSync(here);
@@ -133,7 +141,11 @@ function walk(target: string, options: SafePathOptions, role: Role): void {
     }
     checkWriters(here, entry, options, 'parent');
     const next = path.join(here, name);
-    const stats = lstatSync(next);
+    const stats = lstatSync(next, { throwIfNoEntry: missing === undefined });
+    if (!stats) {
+      checkWriters(here, entry, options, 'end');
+      return;
+    }
     checkOwner(next, stats, options);
     if (!stats.isSymbolicLink()) {
       here = next;

@@ -2,10 +2,9 @@
  * Explains the most common reason why a script cannot be started: the interpreter that its first line names is not
  * where a worker looks for it.
  */
-import { accessSync, constants, statSync } from 'node:fs';
 import path from 'node:path';
+import { envProgram, interpreterLine, inWorkerPath, isProgram } from './interpreter.ts';
 import { workerPath } from './worker-environment.ts';
-import { interpreterLine } from './worker-file.ts';
 
 /** A sentence for people; undefined when the interpreter is there, or the file is no script. */
 export function explainMissingInterpreter(file: string): string | undefined {
@@ -19,21 +18,10 @@ export function explainMissingInterpreter(file: string): string | undefined {
     return `the first line of ${file} names ${interpreter || 'no interpreter'}, which is not there; install it or change the line`;
   }
   if (path.basename(interpreter) !== 'env') return undefined;
-  // `env` takes options and NAME=value before the program.
-  const name = words.find((word) => !word.startsWith('-') && !word.includes('='));
-  if (name === undefined || name.includes('/')) return undefined;
-  if (workerPath.split(':').some((folder) => isProgram(path.join(folder, name)))) return undefined;
+  const name = envProgram(words);
+  if (name === undefined || name.includes('/') || inWorkerPath(name) !== undefined) return undefined;
   return (
     `${file} needs ${name}, which is in none of ${workerPath.replaceAll(':', ', ')} (a worker's whole PATH); ` +
     `link it into /usr/local/bin or write its full path into the first line`
   );
-}
-
-function isProgram(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK);
-    return statSync(file).isFile();
-  } catch {
-    return false;
-  }
 }

@@ -1,10 +1,11 @@
 /**
- * Whether a file may be started as a worker: what it is, whose it is, and who could change it.
+ * Whether a file may be started as a worker: what it is, whose it is, and who could change it or what runs it.
  *
  * Synchronous, so that the last check and the start of the program follow each other with nothing between.
  */
-import { accessSync, closeSync, constants, openSync, readSync, type Stats, statSync } from 'node:fs';
+import { accessSync, constants, type Stats, statSync } from 'node:fs';
 import { reasonOf, YggError } from '../base/errors.ts';
+import { interpretersOf, readHead } from './interpreter.ts';
 
 export interface WorkerFileDeps {
   /** Throws when others could change or replace what the path names. */
@@ -27,16 +28,10 @@ export function checkWorkerFile(file: string, { checkPath }: WorkerFileDeps): vo
       `${file} is neither a program nor a script: its first line has to be like #!/usr/bin/python3`,
     );
   }
-}
-
-/**
- * The first line of a script, without `#!`; undefined for anything else, and for files we may execute but not read.
- */
-export function interpreterLine(file: string): string | undefined {
-  // Linux looks at 256 bytes (execve(2)).
-  const head = readHead(file, 256);
-  if (!head?.startsWith('#!')) return undefined;
-  return (head.split('\n')[0] ?? '').slice(2).trimStart();
+  for (const program of interpretersOf(file)) {
+    // Whoever could change the program that this daemon is has the daemon already.
+    if (program !== process.execPath) checkPath(program);
+  }
 }
 
 function statFile(file: string): Stats {
@@ -44,21 +39,6 @@ function statFile(file: string): Stats {
     return statSync(file);
   } catch (error) {
     throw refused(`${file} cannot be looked at: ${reasonOf(error)}`, error);
-  }
-}
-
-function readHead(file: string, bytes: number): string | undefined {
-  let handle: number;
-  try {
-    handle = openSync(file, 'r');
-  } catch {
-    return undefined;
-  }
-  try {
-    const head = Buffer.alloc(bytes);
-    return head.toString('latin1', 0, readSync(handle, head, 0, bytes, 0));
-  } finally {
-    closeSync(handle);
   }
 }
 

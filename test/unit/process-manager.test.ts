@@ -169,6 +169,20 @@ describe('refusing', () => {
     await bench.running(file);
   });
 
+  test('a configuration that is not there and that others could put there refuses the worker too', async () => {
+    const bench = new ProcessBench(testScope());
+    const folder = path.join(bench.configDir, 'workers');
+    chmodSync(folder, 0o777);
+    const file = bench.install('bare-worker', stayer);
+    await bench.start();
+    const said = await bench.said(`${folder} can be changed by`);
+    expect(said['code']).toBe('YGG_UNSAFE_PATH');
+    expect(bench.stateOf(file)).toBe('refused');
+    chmodSync(folder, 0o755);
+    bench.configure('bare-worker', '');
+    await bench.running(file);
+  });
+
   test('a script whose interpreter is not in the PATH of workers says so', async () => {
     const bench = new ProcessBench(testScope());
     bench.install('lost-worker', '#!/usr/bin/env no-such-interpreter\n');

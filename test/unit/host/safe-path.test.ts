@@ -5,6 +5,7 @@ import { YggError } from '../../../src/base/errors.ts';
 import {
   checkSafeParent,
   checkSafePath,
+  checkSafePlace,
   ensurePrivateDirectory,
   type SafePathOptions,
 } from '../../../src/host/safe-path.ts';
@@ -219,5 +220,28 @@ describe('ensurePrivateDirectory', () => {
     const foreign = process.getuid?.() === 0 ? { ...options } : { ...options, uid };
     if (process.getuid?.() === 0) chowned(target, uid);
     expect(refusal(() => ensurePrivateDirectory(target, foreign))).toContain('belongs to uid');
+  });
+});
+
+describe('checkSafePlace', () => {
+  test('is checkSafePath for what is there', () => {
+    const open = made('open', 0o777);
+    expect(refusal(() => checkSafePlace(open, options))).toContain('and everybody (mode 0777)');
+    checkSafePlace(made('closed', 0o755), options);
+  });
+
+  test('takes what is not there where nobody else could put it', () => {
+    checkSafePlace(path.join(made('closed', 0o755), 'not', 'there'), options);
+  });
+
+  test.each([0o777, 0o1777])('refuses what is not there where others could put it: mode %o', (mode) => {
+    const open = made('open', mode);
+    expect(refusal(() => checkSafePlace(path.join(open, 'not', 'there'), options))).toContain(`o-w ${open}`);
+  });
+
+  test('goes along a link that leads to nothing', () => {
+    const open = made('open', 0o1777);
+    symlinkSync(path.join(open, 'nothing'), path.join(folder, 'link'));
+    expect(refusal(() => checkSafePlace(path.join(folder, 'link'), options))).toContain(`o-w ${open}`);
   });
 });

@@ -1,8 +1,9 @@
 import { chmodSync, copyFileSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { beforeEach, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { interpreterLine } from '../../../src/process/interpreter.ts';
 import { explainMissingInterpreter } from '../../../src/process/missing-interpreter.ts';
-import { checkWorkerFile, interpreterLine } from '../../../src/process/worker-file.ts';
+import { checkWorkerFile } from '../../../src/process/worker-file.ts';
 import { tempDir } from '../../helpers/temp-dir.ts';
 import { testScope } from '../../helpers/test-scope.ts';
 
@@ -35,6 +36,39 @@ test('a script, a program, and a link to one may be started', () => {
   checkWorkerFile(program, trusting);
   symlinkSync(program, path.join(folder, 'link-worker'));
   checkWorkerFile(path.join(folder, 'link-worker'), trusting);
+});
+
+describe('the programs that run a script', () => {
+  const checked = (script: string): string[] => {
+    const paths: string[] = [];
+    checkWorkerFile(script, { checkPath: (file) => paths.push(file) });
+    return paths;
+  };
+
+  test('are checked like the script itself', () => {
+    const script = written('#! /bin/sh -e\n');
+    expect(checked(script)).toEqual([script, '/bin/sh']);
+  });
+
+  test('include what env finds, whatever comes before its name', () => {
+    const script = written('#!/usr/bin/env -i NAME=value sh\n');
+    expect(checked(script)).toEqual([script, '/usr/bin/env', expect.stringMatching(/\/bin\/sh$/)]);
+  });
+
+  test('include the interpreter of an interpreter, and end where the system ends', () => {
+    const interpreter = path.join(folder, 'interpreter');
+    writeFileSync(interpreter, '#!/bin/sh\n', { mode: 0o755 });
+    const script = written(`#!${interpreter}\n`);
+    expect(checked(script)).toEqual([script, interpreter, '/bin/sh']);
+    writeFileSync(interpreter, `#!${interpreter}\n`);
+    expect(checked(script)).toEqual([script, ...Array.from({ length: 5 }, () => interpreter)]);
+  });
+
+  test('are not checked when they are what this daemon itself runs in, or not there', () => {
+    const script = written(`#!${process.execPath}\n`);
+    expect(checked(script)).toEqual([script]);
+    expect(checked(written('#!/nowhere/sh\n'))).toEqual([script]);
+  });
 });
 
 test.each([
