@@ -17,6 +17,7 @@ import { hostConfigFile, loadOptions } from '../src/config/load.ts';
 import { parseDuration } from '../src/config/units.ts';
 import { loadTls } from '../src/host/certificate.ts';
 import { clientId } from '../src/host/client-id.ts';
+import { ownerOf } from '../src/host/owner.ts';
 import { checkSafePath } from '../src/host/safe-path.ts';
 import { addLocalCommands } from '../src/local/commands.ts';
 import { type EmbeddedAccess, embeddedAccessFile, readEmbeddedAccess } from '../src/mqtt/embedded-access.ts';
@@ -34,7 +35,7 @@ import { packageRoot } from './package.ts';
 import { referenceOf } from './reference.ts';
 
 const environment = processEnvironment();
-const tlsDeps = { log: silentLogger, clock: systemClock };
+const tlsDeps = { log: silentLogger, clock: systemClock, anybodys: true };
 
 /** What a stream's reader no longer wants is nobody's fault. */
 function screenOf(stream: WriteStream): Screen {
@@ -56,6 +57,8 @@ function readAccess(runtimeDir: string): EmbeddedAccess | undefined {
   const file = embeddedAccessFile(path.resolve(runtimeDir));
   if (!lstatSync(file, { throwIfNoEntry: false })) return undefined;
   checkSafePath(file);
+  // What a killed daemon left names a port that is anybody's by now.
+  if (ownerOf(path.dirname(file)) === undefined) return undefined;
   return readEmbeddedAccess(path.dirname(file));
 }
 

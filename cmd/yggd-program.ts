@@ -13,6 +13,7 @@ import { type Loaded, loadOptions } from '../src/config/load.ts';
 import type { Options } from '../src/config/options.ts';
 import type { Daemon, PreparedDaemon } from '../src/daemon.ts';
 import { createNotifier } from '../src/host/notify.ts';
+import { checkSafePath } from '../src/host/safe-path.ts';
 import { packageVersion } from '../src/package-version.ts';
 import { endWith, reportCrashes } from './ending.ts';
 import { processEnvironment, suitableLogFormat, wantsColour } from './environment.ts';
@@ -33,9 +34,15 @@ async function main(words: readonly string[]): Promise<number> {
     case 'config-page':
       return print((await import('../src/config/reference.ts')).configPage(packageVersion));
   }
-  const loaded = loadOptions({ flags, file, environment: processEnvironment() });
+  const load = (): Loaded => {
+    const loaded = loadOptions({ flags, file, environment: processEnvironment() });
+    // Whoever could write there would choose the broker, and so who commands the workers.
+    for (const read of loaded.files) checkSafePath(read);
+    return loaded;
+  };
+  const loaded = load();
   if (action === 'check') return print((await import('./check-config.ts')).checkConfiguration(loaded));
-  return await run(loaded, () => loadOptions({ flags, file, environment: processEnvironment() }).options);
+  return await run(loaded, () => load().options);
 }
 
 async function run({ options, warnings, files }: Loaded, readOptions: () => Options): Promise<number> {

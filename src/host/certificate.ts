@@ -8,6 +8,7 @@ import type { Clock } from '../base/clock.ts';
 import { reasonOf, YggError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { TlsMaterial } from '../base/tls.ts';
+import { checkSafePath } from './safe-path.ts';
 
 export interface TlsFiles {
   readonly certFile: string | undefined;
@@ -18,6 +19,8 @@ export interface TlsFiles {
 export interface TlsDeps {
   readonly log: Logger;
   readonly clock: Pick<Clock, 'now'>;
+  /** Set for a program that somebody runs on files of others: they need not be safe from being changed. */
+  readonly anybodys?: boolean;
 }
 
 export interface LoadedTls extends TlsMaterial {
@@ -27,10 +30,17 @@ export interface LoadedTls extends TlsMaterial {
 
 /**
  * Loads the certificate and its key as a pair, and the further authorities. Throws `YGG_CONFIG_FILE` naming the file
- * when one is missing, is not what it should be, or the key is not the certificate's.
+ * when one is missing, is not what it should be, or the key is not the certificate's, and `YGG_UNSAFE_PATH` when others
+ * could change one: they would decide who this host is, or whom it believes.
  */
-export function loadTls(files: TlsFiles, { log, clock }: TlsDeps): LoadedTls {
+export function loadTls(files: TlsFiles, { log, clock, anybodys = false }: TlsDeps): LoadedTls {
   const { certFile, keyFile, caRoot } = files;
+  const read = (file: string, option: string): Buffer => {
+    const content = readWhole(file, option);
+    // After it was read: what nobody else can change now is what was read.
+    if (!anybodys) checkSafePath(file);
+    return content;
+  };
   const ca = caRoot.map((file) => {
     const content = read(file, 'ca-root');
     certificateIn(file, 'ca-root', content);
@@ -65,7 +75,7 @@ export function commonName(certificate: X509Certificate): string {
   return typeof last === 'string' ? last : '';
 }
 
-function read(file: string, option: string): Buffer {
+function readWhole(file: string, option: string): Buffer {
   try {
     return readFileSync(file);
   } catch (error) {

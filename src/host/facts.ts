@@ -11,6 +11,7 @@ import { reasonOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { CanonicalFacts } from '../messages.ts';
 import { commonName } from './certificate.ts';
+import { checkSafePath } from './safe-path.ts';
 
 /** Where facts come from; tests give their own. */
 export interface FactSources {
@@ -123,6 +124,7 @@ async function readFactsFile(file: string, log: Logger): Promise<Record<string, 
   let parsed: unknown;
   try {
     parsed = JSON.parse(await readFile(file, 'utf8'));
+    checkSafePath(file);
   } catch (error) {
     log.warn({ file, error: reasonOf(error) }, 'the facts file cannot be used, facts are those found');
     return facts;

@@ -74,6 +74,13 @@ export function claimDirectory(directory: string, deps: ClaimDeps = {}): Claim {
   }
 }
 
+/** The process that owns a directory now, if one does. */
+export function ownerOf(directory: string, processTable = '/proc'): number | undefined {
+  const last = highest(directory);
+  const owner = last > 0 ? readOwner(recordPath(directory, last)) : undefined;
+  return owner && lives(processTable, owner) ? owner.pid : undefined;
+}
+
 function claim(record: string, self: Owner): Claim {
   let held = true;
   return {

@@ -4,6 +4,7 @@
 import { reasonOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { readToml } from '../config/toml-file.ts';
+import { checkSafePath } from './safe-path.ts';
 
 export interface TagsDeps {
   readonly tagsFile: string;
@@ -15,6 +16,7 @@ export function readTags({ tagsFile, log }: TagsDeps): Readonly<Record<string, s
   try {
     const file = readToml(tagsFile);
     if (!file) return undefined;
+    checkSafePath(tagsFile);
     const tags: Record<string, string> = Object.create(null);
     for (const name of Object.keys(file.table).sort()) {
       const value = textOf(file.table[name]);

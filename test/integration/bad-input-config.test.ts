@@ -2,7 +2,7 @@
  * Configurations with every kind of mistake (docs/bad-input.md): all of them are told at once, each with its place, and
  * nothing is started. What is left out with a warning does not keep the daemon from running.
  */
-import { writeFileSync } from 'node:fs';
+import { chmodSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { createCertificates } from '../helpers/certificates.ts';
@@ -103,6 +103,17 @@ describe('a configuration', () => {
     const child = new Child(testScope(), process.execPath, [program, '--config', '/nowhere/config.toml']);
     expect((await child.ended()).code).toBe(78);
     expect(child.stderr).toEqual(['yggd: /nowhere/config.toml is not there; it was named with --config.']);
+  });
+
+  test('that others may write is refused, with the command that mends it', async () => {
+    const file = path.join(tempDir(testScope()), 'config.toml');
+    writeFileSync(file, 'protocol = "none"\n');
+    chmodSync(file, 0o646);
+    const child = new Child(testScope(), process.execPath, [program, '--check-config', '--config', file]);
+    expect((await child.ended()).code).toBe(78);
+    expect(child.stderr).toEqual([
+      `yggd: ${file} can be changed by everybody (mode 0646); run: chmod o-w ${file}`,
+    ]);
   });
 
   test('whose certificate and key are not a pair, or are none, is refused', async () => {

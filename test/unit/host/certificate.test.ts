@@ -71,3 +71,23 @@ test('the common name is that of the subject alone', () => {
   const { cert } = certificates.client('with spaces/OU=unit');
   expect(commonName(new X509Certificate(readFileSync(cert)))).toBe('with spaces');
 });
+
+test('a file that others could change is refused, whichever of the three it is', () => {
+  const [certFile, keyFile, authority] = [pair.cert, pair.key, certificates.ca].map((file) => {
+    const copy = path.join(tempDir(testScope()), path.basename(file));
+    writeFileSync(copy, readFileSync(file), { mode: 0o600 });
+    return copy;
+  });
+  const files = { certFile, keyFile, caRoot: [authority ?? ''] };
+  expect(load(files).material.commonName).toBe('host-1');
+  for (const file of [certFile, keyFile, authority]) {
+    chmodSync(file ?? '', 0o602);
+    expect(() => load(files)).toThrow(
+      expect.objectContaining({
+        code: 'YGG_UNSAFE_PATH',
+        message: `${file} can be changed by everybody (mode 0602); run: chmod o-w ${file}`,
+      }),
+    );
+    chmodSync(file ?? '', 0o600);
+  }
+});

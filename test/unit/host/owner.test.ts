@@ -10,7 +10,7 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
-import { claimDirectory } from '../../../src/host/owner.ts';
+import { claimDirectory, ownerOf } from '../../../src/host/owner.ts';
 import { bundle } from '../../helpers/bundle.ts';
 import { Child } from '../../helpers/child.ts';
 import { tempDir } from '../../helpers/temp-dir.ts';
@@ -180,3 +180,21 @@ function spawnClaim(program: string, directory: string): Promise<string> {
     child.stdout.once('data', (line: Buffer) => resolve(line.toString().trim())),
   );
 }
+
+test('who owns a directory can be asked, and nobody does once it is let go', () => {
+  const directory = tempDir(testScope());
+  expect(ownerOf(directory)).toBeUndefined();
+  const claim = claimDirectory(directory);
+  expect(ownerOf(directory)).toBe(process.pid);
+  claim.release();
+  expect(ownerOf(directory)).toBeUndefined();
+});
+
+test('a process that is gone owns nothing, whoever has its id now', () => {
+  const directory = tempDir(testScope());
+  const table = processTable(tempDir(testScope()), 'boot', { 7: { start: '100' } });
+  claimDirectory(directory, { pid: 7, processTable: table });
+  expect(ownerOf(directory, table)).toBe(7);
+  processTable(table, 'boot', { 7: { start: '200' } });
+  expect(ownerOf(directory, table)).toBeUndefined();
+});

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { chmodSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { silentLogger } from '../../../src/base/log.ts';
@@ -58,4 +58,14 @@ test('a file that is not TOML gives no tags and is said', () => {
   const { tags, warnings } = tagsOf('site = lab\n');
   expect(tags).toBeUndefined();
   expect(String(warnings[0]?.['error'])).toMatch(/tags\.toml:1:\d+/);
+});
+
+test('a file that others could change gives no tags and is said', () => {
+  const tagsFile = path.join(tempDir(testScope()), 'tags.toml');
+  writeFileSync(tagsFile, 'site = "here"\n');
+  chmodSync(tagsFile, 0o666);
+  const warnings: unknown[] = [];
+  const log = { ...silentLogger, warn: (fields: Readonly<Record<string, unknown>>) => warnings.push(fields) };
+  expect(readTags({ tagsFile, log })).toBeUndefined();
+  expect(warnings).toEqual([{ error: expect.stringContaining(`-w ${tagsFile}`) }]);
 });
