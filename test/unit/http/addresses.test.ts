@@ -20,6 +20,18 @@ describe('local addresses', () => {
     'febf::1',
     '64:ff9b::127.0.0.1',
     '64:ff9b::169.254.169.254',
+    '64:ff9b:1::127.0.0.1',
+    '2002:7f00:1::',
+    '2002:a9fe:a9fe::1',
+    '100.100.100.200',
+    '168.63.129.16',
+    '192.0.0.192',
+    'fd00:ec2::254',
+    'fd20:ce::254',
+    '::ffff:100.100.100.200',
+    '224.0.0.1',
+    '255.255.255.255',
+    'ff02::1',
   ])('%s is local', (address) => {
     expect(isLocalAddress(address)).toBe(true);
   });
@@ -35,6 +47,9 @@ describe('local addresses', () => {
     '2001:db8::1',
     '::ffff:10.0.0.1',
     '64:ff9b::10.0.0.1',
+    '2002:a00:1::',
+    '100.100.100.201',
+    '2600::1',
   ])('%s is not', (address) => {
     expect(isLocalAddress(address)).toBe(false);
   });
