@@ -6,6 +6,7 @@
  * Out: `process-prepare`, `process-spawn`, `process-bootstrap`, `process-die`.
  * Never talks to a worker: that is the Dispatcher's.
  */
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 import type { Clock } from './base/clock.ts';
 import { within } from './base/deadline.ts';
