@@ -13,6 +13,7 @@ import {
   type Metadata,
   type WorkerFrame,
 } from '../worker/frames.ts';
+import type { HttpResult } from '../worker/http-result.ts';
 import { TestAnswer, type TestDelivery } from './test-delivery.ts';
 
 /** What outlives a stream. */
@@ -23,6 +24,8 @@ export interface Books {
   readonly known: Set<string>;
   /** Answers to no delivery. */
   readonly sent: TestAnswer[];
+  /** What the server says to an answer that is posted. */
+  readonly post: (answer: TestAnswer) => Promise<HttpResult>;
   /** The last results of the worker's checks. */
   health: ReadonlyArray<{ readonly name: string; readonly healthy: boolean; readonly status: string }>;
 }
@@ -116,7 +119,7 @@ export class AttachedWorker {
     for (const number of hello.inWork) this.#given.add(number);
     reply.welcome = {
       version: 1,
-      features: ['chunks', 'cancel', 'files', 'progress', 'health'],
+      features: ['chunks', 'cancel', 'files', 'progress', 'results', 'health'],
       clientId: 'test-host',
       configDirectory: '/etc/yggdrasil',
       maxContentSize: 32 * 1024 * 1024,
@@ -173,10 +176,14 @@ export class AttachedWorker {
   }
 
   #keep(answer: Answer): void {
-    const { known, deliveries, sent } = this.#books;
+    const { known, deliveries, sent, post } = this.#books;
     if (known.has(answer.messageId)) return;
     known.add(answer.messageId);
-    (deliveries.get(answer.delivery)?.answers ?? sent).push(new TestAnswer(answer));
+    const taken = new TestAnswer(answer);
+    (deliveries.get(answer.delivery)?.answers ?? sent).push(taken);
+    if (!answer.wantsResult) return;
+    const receipt = receiptFor(answer.messageId);
+    void post(taken).then((result) => this.say({ receipts: [{ ...receipt, result }] }));
   }
 
   #takeOutcomes({ outcomes = [] }: WorkerFrame, reply: Writable<DispatcherFrame>): void {

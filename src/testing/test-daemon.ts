@@ -7,7 +7,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import type { handleBidiStreamingCall, Server } from '@grpc/grpc-js';
+import type { handleBidiStreamingCall, handleUnaryCall, Server } from '@grpc/grpc-js';
+import { contentOf } from '../worker/content.ts';
+import type { ConfigFrame, DaemonConfig } from '../worker/daemon-config.ts';
 import { brokerEvents, type DispatcherFrame, type Metadata, type WorkerFrame } from '../worker/frames.ts';
 import { loadProtocol, type Protocol } from '../worker/protocol.ts';
 import { AttachedWorker, type Books } from './attached-worker.ts';
@@ -17,6 +19,21 @@ import { type TestAnswer, TestDelivery, type TestMessage, type TestResult } from
 interface Runnable {
   run(options: { readonly daemon: string; readonly signals: boolean }): Promise<void>;
   stop(): Promise<void>;
+}
+
+/** What a server says to an answer that is posted to it; 200 and nothing more when not set. */
+export interface TestPost {
+  readonly status?: number;
+  readonly headers?: Metadata;
+  /** Bytes as they are, anything else as JSON. */
+  readonly body?: unknown;
+}
+
+export interface TestDaemonOptions {
+  /** Plays the server that answers are posted to. */
+  readonly post?: (answer: TestAnswer) => TestPost | Promise<TestPost>;
+  /** What `worker.config()` is to find; `undefined` as under a daemon that does not tell. */
+  readonly config?: Partial<DaemonConfig>;
 }
 
 export interface TestDaemon {
@@ -47,23 +64,34 @@ export interface TestDaemon {
 /** Milliseconds a worker may take to attach. */
 const attachDeadline = 10_000;
 
-export async function createTestDaemon(): Promise<TestDaemon> {
+export async function createTestDaemon(options: TestDaemonOptions = {}): Promise<TestDaemon> {
   const protocol = await loadProtocol();
   const folder = mkdtempSync(path.join(tmpdir(), 'yggd-test-'));
   const address = `unix:${path.join(folder, 'd.sock')}`;
-  const books: Books = { deliveries: new Map(), known: new Set(), sent: [], health: [] };
+  const { post = (): TestPost => ({}), config } = options;
+  const books: Books = {
+    deliveries: new Map(),
+    known: new Set(),
+    sent: [],
+    health: [],
+    post: async (answer) => {
+      const { status = 200, headers = {}, body } = await post(answer);
+      return { status, headers, body: body === undefined ? new Uint8Array(0) : contentOf(body) };
+    },
+  };
   const streams = new Set<AttachedWorker>();
   const attached = new Set<() => void>();
   const workers = new Map<Runnable, Promise<void>>();
   let deliveries = 0;
 
-  const server = await serve(protocol, address, (call) => {
+  const onCall = (call: Call): void => {
     const stream = new AttachedWorker(call, books, () => {
       for (const tell of [...attached]) tell();
     });
     streams.add(stream);
     call.on('close', () => streams.delete(stream));
-  });
+  };
+  const server = await serve(protocol, { address, onCall, config });
 
   const say = (frame: Partial<DispatcherFrame>): void => {
     for (const stream of streams) stream.say(frame);
@@ -123,14 +151,27 @@ export async function createTestDaemon(): Promise<TestDaemon> {
   return daemon;
 }
 
+const noConfig = { logLevel: 'INFO', clientId: 'test-host', server: '', certFile: '', keyFile: '' };
+
 type Call = Parameters<handleBidiStreamingCall<WorkerFrame, Partial<DispatcherFrame>>>[0];
 
+interface Calls {
+  readonly address: string;
+  readonly onCall: (call: Call) => void;
+  readonly config: Partial<DaemonConfig> | undefined;
+}
+
 async function serve(
-  { grpc, Attach }: Protocol,
-  address: string,
-  onCall: (call: Call) => void,
+  { grpc, Attach, GetConfig }: Protocol,
+  { address, onCall, config }: Calls,
 ): Promise<Server> {
   const server = new grpc.Server({ 'grpc.enable_channelz': 0 });
+  if (config) {
+    const { path: name, responseSerialize, requestDeserialize } = GetConfig;
+    const settings: ConfigFrame = { ...noConfig, ...config, caRoot: (config.caRoots ?? []).join(';') };
+    const tell: handleUnaryCall<object, ConfigFrame> = (_, answer) => answer(null, settings);
+    server.register(name, tell, responseSerialize, requestDeserialize, 'unary');
+  }
   server.register<WorkerFrame, DispatcherFrame>(
     Attach.path,
     (call: Call) => onCall(call),

@@ -9,6 +9,7 @@ import type { Clock } from '../base/clock.ts';
 import { YggError } from '../base/errors.ts';
 import type { FrameWriter } from './frame-writer.ts';
 import type { Answer, AnswerReceipt } from './frames.ts';
+import { noResult, type OnResult, Results } from './http-result.ts';
 
 export interface AnswersDeps {
   readonly clock: Pick<Clock, 'after'>;
@@ -40,6 +41,16 @@ interface Pending {
   sent: number;
 }
 
+/** What was agreed for one stream. */
+export interface AnswersTerms {
+  /** Bytes of content from which on it goes in chunks. */
+  readonly inline: number;
+  /** Ids the daemon does not have. */
+  readonly repeat: readonly string[];
+  /** Whether the daemon tells HTTP results. */
+  readonly tellsResults: boolean;
+}
+
 /** Milliseconds until an answer that was not taken now is sent again. */
 const rest = 1_000;
 
@@ -50,12 +61,16 @@ export class Answers {
   #queue: Pending[] = [];
   /** Answers of a delivery that are not wholly sent. */
   readonly #unsent = new Map<number, number>();
+  readonly #results: Results;
+  /** Whether the daemon tells HTTP results. */
+  #tellsResults = false;
   #writer: FrameWriter | undefined;
   #inline = 0;
   #credit = { answers: 0, bytes: 0 };
 
   constructor(deps: AnswersDeps) {
     this.#deps = deps;
+    this.#results = new Results(deps.clock);
   }
 
   get size(): number {
@@ -67,7 +82,8 @@ export class Answers {
     return this.#unsent.has(delivery);
   }
 
-  add(answer: Answer, done: Pending['done']): void {
+  add(answer: Answer, done: Pending['done'], onResult?: OnResult): void {
+    if (onResult) this.#results.expect(answer.messageId, onResult);
     const pending: Pending = { answer, done, state: 'queued', listed: false, sent: 0 };
     this.#pending.set(answer.messageId, pending);
     this.#enqueue(pending);
@@ -81,9 +97,10 @@ export class Answers {
   }
 
   /** A stream that was welcomed: what the daemon does not have is sent again. */
-  open(writer: FrameWriter, inline: number, repeat: readonly string[]): void {
+  open(writer: FrameWriter, { inline, repeat, tellsResults }: AnswersTerms): void {
     this.#writer = writer;
     this.#inline = inline;
+    this.#tellsResults = tellsResults;
     this.#credit = { answers: 0, bytes: 0 };
     const missing = new Set(repeat);
     this.#queue = [];
@@ -107,12 +124,16 @@ export class Answers {
   }
 
   onReceipt(receipt: AnswerReceipt): void {
-    const pending = this.#pending.get(receipt.messageId);
-    if (!pending || receipt.result) return;
+    const { messageId, result } = receipt;
+    if (result) this.#results.tell(messageId, result);
+    const pending = this.#pending.get(messageId);
+    if (!pending || result) return;
     if (receipt.code === '') {
-      this.#pending.delete(receipt.messageId);
+      this.#pending.delete(messageId);
       this.#settleUnsent(pending);
       pending.done?.();
+      if (this.#tellsResults) this.#results.begin(messageId);
+      else this.#results.tell(messageId, noResult);
     } else if (receipt.retry) this.#rest(pending);
     else this.#refuse(pending, new YggRefusal(receipt));
   }
@@ -133,6 +154,7 @@ export class Answers {
   giveUp(): void {
     for (const { done } of this.#pending.values())
       done?.(new YggError('YGG_CLOSED', 'The worker has ended.'));
+    this.#results.giveUp();
     this.#pending.clear();
     this.#queue = [];
   }
@@ -196,6 +218,7 @@ export class Answers {
   #refuse(pending: Pending, error: YggRefusal): void {
     const { messageId, delivery } = pending.answer;
     this.#pending.delete(messageId);
+    this.#results.forget(messageId);
     // Before what waits for it is told that it is out: its end may have to be another one now.
     this.#deps.onRefused(delivery, error);
     this.#settleUnsent(pending);

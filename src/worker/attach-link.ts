@@ -20,6 +20,7 @@ import {
   results,
   type Welcome,
 } from './frames.ts';
+import type { OnResult } from './http-result.ts';
 import { IncomingContent } from './incoming-content.ts';
 import type { Link, LinkReceiver } from './link.ts';
 
@@ -96,7 +97,11 @@ export class AttachLink implements Link {
     this.#writer = writer;
     this.#features = new Set(welcome.features);
     for (const grant of welcome.handlers) this.#receiver.onGrant(grant);
-    this.#answers.open(writer, welcome.inlineContent || inlineContent, welcome.repeat);
+    this.#answers.open(writer, {
+      inline: welcome.inlineContent || inlineContent,
+      repeat: welcome.repeat,
+      tellsResults: this.#features.has('results'),
+    });
   }
 
   /** The stream is gone. */
@@ -126,8 +131,8 @@ export class AttachLink implements Link {
     if (frame.drain) this.#receiver.onDrain(frame.drain.patienceMs);
   }
 
-  answer(answer: Answer, done?: (error?: Error) => void): void {
-    this.#answers.add(answer, done);
+  answer(answer: Answer, done?: (error?: Error) => void, onResult?: OnResult): void {
+    this.#answers.add(onResult ? { ...answer, wantsResult: true } : answer, done, onResult);
   }
 
   accept(delivery: number): Promise<void> {

@@ -5,6 +5,7 @@
  * Metadata `command` names the command; without it, the only one is meant. An answer is an event. What a command throws
  * is the event `FATAL`, and that is its failure: one message, and none of the daemon's beside it.
  */
+import { type CommandJob, EventJob, ownEvent } from './command-job.ts';
 import { type EventAnswer, fatal } from './event-answer.ts';
 import type { Job } from './job.ts';
 import type { Message } from './message.ts';
@@ -51,7 +52,7 @@ export interface CommandOptions<Schema extends StandardSchema, Events extends Ev
   readonly help?: string;
   readonly run: (
     input: Output<Schema>,
-    job: Job,
+    job: CommandJob<Events>,
     message: Message,
   ) => CommandAnswer<Events> | Promise<CommandAnswer<Events>>;
 }
@@ -88,7 +89,8 @@ export function command<Schema extends StandardSchema, const Events extends Even
       const checked = await schema['~standard'].validate(inputOf(message));
       if (checked.issues) throw new InputInvalid(checked.issues);
       // The schema has just said so.
-      return await run(checked.value as Output<Schema>, job, message);
+      const answer = await run(checked.value as Output<Schema>, new EventJob(job, events), message);
+      return answer === undefined ? undefined : ownEvent(answer, events);
     },
   };
 }

@@ -1,5 +1,5 @@
 /**
- * The address of the daemon's socket, as it is in `YGG_SOCKET_ADDR`, in the form grpc-js takes.
+ * Addresses of sockets as a daemon gives them, in `YGG_SOCKET_ADDR` and at the registration, in the form grpc-js takes.
  */
 import { YggError } from '../base/errors.ts';
 
@@ -15,7 +15,7 @@ export function daemonAddress(text: string | undefined, nodeVersion: string = pr
   const name = /^(?:@|unix:@|unix-abstract:)(.+)$/.exec(text)?.[1];
   if (name !== undefined) {
     if (Number.parseInt(nodeVersion, 10) < 22) {
-      const sentence = `The daemon listens on the abstract socket @${name}, which Node ${nodeVersion} cannot reach: use Node 22.`;
+      const sentence = `The daemon uses the abstract socket @${name}, which is out of reach for Node ${nodeVersion}: use Node 22.`;
       throw new YggError('YGG_CONFIG', sentence);
     }
     return `unix:\0${name}`;

@@ -24,3 +24,12 @@ export function event<const Name extends string, Payload>(
 export function fatal<Payload>(payload: Payload): EventAnswer<'FATAL', Payload> {
   return new EventAnswer('FATAL', payload);
 }
+
+/** What is sent for an answer, event or not. */
+export function eventParts(answer: unknown): {
+  readonly content: unknown;
+  readonly event: string | undefined;
+} {
+  if (!(answer instanceof EventAnswer)) return { content: answer, event: undefined };
+  return { content: answer.payload, event: answer.event };
+}

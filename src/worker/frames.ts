@@ -4,6 +4,8 @@
  * A decoded frame has all fields; one that is written leaves out what it does not say.
  */
 
+import type { HttpResult } from './http-result.ts';
+
 /** Of this protocol. */
 export const attachVersion = 1;
 
@@ -68,6 +70,8 @@ export interface Answer {
   /** The delivery it answers, or 0. */
   readonly delivery: number;
   readonly totalSize?: number;
+  /** A second receipt is to tell what the server said that it is posted to. */
+  readonly wantsResult?: boolean;
 }
 
 export interface Outcome {
@@ -149,7 +153,7 @@ export interface AnswerReceipt {
   readonly code: string;
   readonly text: string;
   readonly retry: boolean;
-  readonly result: object | null;
+  readonly result: HttpResult | null;
 }
 
 export interface DispatcherFrame {

@@ -102,7 +102,7 @@ export class Health {
       const late = this.#deps.clock.after(checkDeadline, () =>
         resolve({ name, healthy: false, status: { error: `no result within ${checkDeadline} ms` } }),
       );
-      const run = async (): Promise<HealthStatus> => await check(this.#deps.context());
+      const run = async (): Promise<HealthStatus> => checked(await check(this.#deps.context()), name);
       run()
         .then(resolve, (error) => resolve({ name, healthy: false, status: { error: reasonOf(error) } }))
         .finally(() => late.cancel());
@@ -111,8 +111,16 @@ export class Health {
 
   async #listen({ port, host = '127.0.0.1' }: HealthEndpoint): Promise<void> {
     const { createServer } = await import('node:http');
+    // However often it is asked: the checks run once at a time.
+    let round: Promise<HealthStatus[]> | undefined;
+    const ask = (): Promise<HealthStatus[]> => {
+      round ??= this.#round().finally(() => {
+        round = undefined;
+      });
+      return round;
+    };
     const server = createServer((_request, response) => {
-      void this.#round().then((results) => {
+      void ask().then((results) => {
         const { status, body } = responseFor(results);
         response.writeHead(status, { 'content-type': 'application/json' }).end(body);
       });
@@ -124,6 +132,12 @@ export class Health {
     });
     server.unref();
   }
+}
+
+/** Of a check that was not written in TypeScript. */
+function checked(found: HealthStatus | undefined | null, name: string): HealthStatus {
+  if (!found) throw new TypeError('the check found nothing');
+  return { name: String(found.name ?? name), healthy: found.healthy === true, status: found.status };
 }
 
 /** 200 when all are healthy; 500 otherwise, and when a result cannot be said. */

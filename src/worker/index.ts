@@ -4,6 +4,7 @@
 export type { ErrorCode } from '../base/errors.ts';
 export { YggError } from '../base/errors.ts';
 export type { LogFields, Logger } from '../base/log.ts';
+export type { CommandJob } from './command-job.ts';
 export {
   type Command,
   type CommandAnswer,
@@ -11,6 +12,7 @@ export {
   command,
   type EventDefinition,
 } from './commands.ts';
+export type { DaemonConfig } from './daemon-config.ts';
 export { type EventAnswer, event, fatal } from './event-answer.ts';
 export { Cancelled, RetryLater } from './failure.ts';
 export type { BrokerEvent, Metadata, Redelivery } from './frames.ts';
@@ -22,6 +24,7 @@ export {
   type HealthEndpoint,
   type HealthStatus,
 } from './health.ts';
+export type { HttpResult } from './http-result.ts';
 export type { Job, ReplyOptions } from './job.ts';
 export type { Message } from './message.ts';
 export type { SchemaIssue, StandardSchema } from './standard-schema.ts';

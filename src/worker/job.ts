@@ -10,10 +10,11 @@ import { YggError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { failureEvent, InputInvalid } from './commands.ts';
 import { contentOf } from './content.ts';
-import { EventAnswer } from './event-answer.ts';
+import { eventParts } from './event-answer.ts';
 import { Cancelled, failureOf, RetryLater, retryDelay } from './failure.ts';
 import { type Delivery, type Metadata, type Outcome, type Result, results } from './frames.ts';
 import type { Handler } from './handler.ts';
+import type { HttpResult, OnResult } from './http-result.ts';
 import type { Link } from './link.ts';
 import { type ContentSource, DeliveredMessage } from './message.ts';
 
@@ -33,8 +34,13 @@ export interface Job {
   readonly deadline: Date | undefined;
   /** Every line carries the id of the message. */
   readonly log: Logger;
-  /** Sends an answer; resolves when it is safe with the daemon. Any number of times. */
+  /** Sends an answer, also an `event(...)`; resolves when it is safe with the daemon. Any number of times. */
   reply(content: unknown, options?: ReplyOptions): Promise<void>;
+  /**
+   * Sends an answer that the daemon posts to a URL; resolves with what the server said. Status 0 when that is not known
+   * after a minute, or the daemon does not tell; the delivery goes on.
+   */
+  post(url: string | URL, content: unknown, options?: Pick<ReplyOptions, 'metadata'>): Promise<HttpResult>;
   /** Tells observers of the daemon how far it is; at most 4 KiB, nothing is stored. */
   progress(data: unknown): void;
   /** Resolves when it is on disk that this worker has taken the message upon itself. */
@@ -121,10 +127,25 @@ export class Run implements Job {
   }
 
   reply(content: unknown, options: ReplyOptions = {}): Promise<void> {
-    const replied = new Promise<void>((resolve, reject) => {
+    return this.#reply((resolve, reject) => {
+      this.#answer(content, options, (error) => (error ? reject(error) : resolve()));
+    });
+  }
+
+  post(url: string | URL, content: unknown, options: ReplyOptions = {}): Promise<HttpResult> {
+    const directive = new URL(url).href;
+    return this.#reply((resolve, reject) => {
+      this.#answer(content, { ...options, directive }, (error) => error && reject(error), resolve);
+    });
+  }
+
+  #reply<Result>(
+    send: (resolve: (result: Result) => void, reject: (error: Error) => void) => void,
+  ): Promise<Result> {
+    const replied = new Promise<Result>((resolve, reject) => {
       if (this.#state !== 'running')
         throw new YggError('YGG_CLOSED', 'The message has ended: no reply is sent.');
-      this.#answer(content, options, (error) => (error ? reject(error) : resolve()));
+      send(resolve, reject);
     });
     // A handler need not wait for it.
     replied.catch((error) => this.log.warn({ error }, 'a reply was not taken'));
@@ -183,9 +204,7 @@ export class Run implements Job {
   #onReturned(value: unknown): void {
     if (this.#state === 'ended') return;
     try {
-      if (value instanceof EventAnswer) {
-        this.#answer(value.payload, { metadata: { event: value.event } });
-      } else if (value !== undefined) this.#answer(value, {});
+      if (value !== undefined) this.#answer(value, {});
     } catch (error) {
       this.#onThrown(error);
       return;
@@ -215,7 +234,8 @@ export class Run implements Job {
     else this.#finish('failed', failure);
   }
 
-  #answer(content: unknown, options: ReplyOptions, done?: (error?: Error) => void): void {
+  #answer(value: unknown, options: ReplyOptions, done?: (error?: Error) => void, onResult?: OnResult): void {
+    const { content, event } = eventParts(value);
     const { handler, link } = this.#deps;
     const { number, messageId, directive, metadata } = this.delivery;
     const returnUrl = handler.detached ? metadata['return_url'] : undefined;
@@ -224,11 +244,12 @@ export class Run implements Job {
         messageId: randomUUID(),
         responseTo: messageId,
         directive: options.directive ?? returnUrl ?? directive,
-        metadata: options.metadata ?? {},
+        metadata: event === undefined ? (options.metadata ?? {}) : { ...options.metadata, event },
         content: contentOf(content),
         delivery: number,
       },
       done,
+      onResult,
     );
   }
 

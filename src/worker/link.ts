@@ -3,10 +3,14 @@
  */
 import type { Readable } from 'node:stream';
 import type { Answer, BrokerEvent, Delivery, HandlerGrant, Outcome } from './frames.ts';
+import type { OnResult } from './http-result.ts';
 
 export interface Link {
-  /** Sends an answer; `done` is told once when it is safe with the daemon, or why it is not. */
-  answer(answer: Answer, done?: (error?: Error) => void): void;
+  /**
+   * Sends an answer; `done` is told once when it is safe with the daemon, or why it is not. `onResult` is told what the
+   * server said, of one that is posted and was safe.
+   */
+  answer(answer: Answer, done?: (error?: Error) => void, onResult?: OnResult): void;
   /** Resolves when the acceptance is on disk; rejects when the message is not the worker's any longer. */
   accept(delivery: number): Promise<void>;
   /** At most 4 KiB are told. */

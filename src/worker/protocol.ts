@@ -5,6 +5,7 @@
 import { createRequire } from 'node:module';
 import type * as Grpc from '@grpc/grpc-js';
 import type { PackageDefinition } from '@grpc/proto-loader';
+import type { ConfigFrame } from './daemon-config.ts';
 import type { DispatcherFrame, Metadata, WorkerFrame } from './frames.ts';
 
 /** One rpc: its path and how its messages become bytes. Fits what grpc-js takes on either side. */
@@ -37,7 +38,8 @@ export interface Protocol {
   readonly Attach: Method<WorkerFrame, DispatcherFrame>;
   readonly Register: Method<Registration, { readonly registered: boolean; readonly address: string }>;
   /** Of the daemon. */
-  readonly Send: Method<Data, object>;
+  readonly Send: Method<Data, { readonly response: Uint8Array }>;
+  readonly GetConfig: Method<object, ConfigFrame>;
   /** Of the worker. */
   readonly Take: Method<Data, object>;
   readonly NotifyEvent: Method<{ readonly name: number; readonly detail: string }, object>;
@@ -52,6 +54,7 @@ export async function loadProtocol(): Promise<Protocol> {
     Attach: method(loaded, 'Dispatcher', 'Attach'),
     Register: method(loaded, 'Dispatcher', 'Register'),
     Send: method(loaded, 'Dispatcher', 'Send'),
+    GetConfig: method(loaded, 'Dispatcher', 'GetConfig'),
     Take: method(loaded, 'Worker', 'Send'),
     NotifyEvent: method(loaded, 'Worker', 'NotifyEvent'),
   };

@@ -9,11 +9,14 @@ import { Backoff } from '../base/backoff.ts';
 import { pause } from '../base/deadline.ts';
 import { YggError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
+import { daemonAddress } from './daemon-address.ts';
+import { askConfig } from './daemon-config.ts';
 import { brokerEvents } from './frames.ts';
 import type { Handler } from './handler.ts';
+import { readHttpResult } from './http-result.ts';
 import type { LinkReceiver } from './link.ts';
 import type { Data, Method, Protocol } from './protocol.ts';
-import { UnaryLink, type UnaryLinkDeps } from './unary-link.ts';
+import { type OnSent, UnaryLink, type UnaryLinkDeps } from './unary-link.ts';
 
 export interface UnaryClientDeps extends Pick<UnaryLinkDeps, 'clock'> {
   readonly protocol: Protocol;
@@ -28,6 +31,8 @@ export interface UnaryClientDeps extends Pick<UnaryLinkDeps, 'clock'> {
 
 /** Milliseconds the daemon may take for one call. */
 const callDeadline = 10_000;
+/** The same, for an answer that is posted: a daemon that tells the result waits a minute for it. */
+const postDeadline = 75_000;
 /** Milliseconds until an answer that was not taken now is sent again. */
 const rest = 1_000;
 
@@ -39,6 +44,8 @@ export class UnaryClient {
   readonly #ended = new AbortController();
   #server: Server | undefined;
   #leaving = false;
+  /** The daemon was asked for its settings, since this registration: it tells HTTP results then. */
+  #asked: Promise<unknown> | undefined;
   /** Whether the daemon knows this worker now. */
   registered = false;
 
@@ -48,7 +55,7 @@ export class UnaryClient {
     this.link = new UnaryLink({
       receiver,
       clock,
-      send: (data, done) => this.#send(data, done),
+      send: (data, done, wantsResult) => void this.#send(data, done, wantsResult),
       onIdle: () => this.#check(),
     });
     this.#backoff = new Backoff({ floor: 100, cap: 5_000, random });
@@ -113,6 +120,7 @@ export class UnaryClient {
     const { handlers, pid, protocol } = this.#deps;
     const { grpc, Register } = protocol;
     const server = this.#newServer();
+    this.#asked = undefined;
     for (const { name, detached, features } of handlers) {
       const request = { handler: name, pid, detachedContent: detached, features };
       const { registered, address } = await this.#call(Register, request);
@@ -121,8 +129,7 @@ export class UnaryClient {
         throw new YggError('YGG_HANDLER_TAKEN', `The daemon does not register ${name}: it is taken.`);
       }
       await new Promise<void>((resolve, reject) => {
-        const where = address.startsWith('unix:') ? address : `unix:${address.replace(/^@/, '\0')}`;
-        server.bindAsync(where, grpc.ServerCredentials.createInsecure(), (error) =>
+        server.bindAsync(daemonAddress(address), grpc.ServerCredentials.createInsecure(), (error) =>
           error ? reject(error) : resolve(),
         );
       });
@@ -170,34 +177,44 @@ export class UnaryClient {
     });
   }
 
-  #send(data: Data, done: (error?: Error) => void): void {
-    const { protocol, clock, log } = this.#deps;
+  async #send(data: Data, done: OnSent, wantsResult: boolean): Promise<void> {
+    const { protocol, address, clock, log } = this.#deps;
+    // One that is not asked, or cannot tell, gives no result; the answer goes out all the same.
+    if (wantsResult) {
+      this.#asked ??= askConfig(protocol, address).catch(() => {});
+      await this.#asked;
+    }
     const { status } = protocol.grpc;
     const again: readonly number[] = [
       status.UNAVAILABLE,
       status.RESOURCE_EXHAUSTED,
       status.DEADLINE_EXCEEDED,
     ];
-    this.#call(protocol.Send, data).then(
-      () => done(),
+    const posted = /^[A-Za-z][A-Za-z0-9+.-]*:/.test(data.directive);
+    this.#call(protocol.Send, data, posted ? postDeadline : callDeadline).then(
+      ({ response }) => done(undefined, readHttpResult(response)),
       (error: ServiceError) => {
         if (!again.includes(error.code)) {
           log.warn({ message_id: data.responseTo, error: error.details }, 'an answer was not taken');
           done(error);
         } else if (this.#ended.signal.aborted) done(error);
-        else clock.after(rest, () => this.#send(data, done));
+        else clock.after(rest, () => void this.#send(data, done, wantsResult));
       },
     );
   }
 
-  #call<Request, Answer>(method: Method<Request, Answer>, request: Request): Promise<Answer> {
+  #call<Request, Answer>(
+    method: Method<Request, Answer>,
+    request: Request,
+    patience: number = callDeadline,
+  ): Promise<Answer> {
     return new Promise((resolve, reject) => {
       this.#client.makeUnaryRequest(
         method.path,
         method.requestSerialize,
         method.responseDeserialize,
         request,
-        { deadline: Date.now() + callDeadline },
+        { deadline: Date.now() + patience },
         (error, answer) => (answer ? resolve(answer) : reject(error ?? new Error('no answer'))),
       );
     });

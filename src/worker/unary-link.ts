@@ -9,22 +9,31 @@ import { Readable } from 'node:stream';
 import type { Clock } from '../base/clock.ts';
 import type { Answer, Delivery, Outcome } from './frames.ts';
 import { results } from './frames.ts';
+import { type HttpResult, noResult, type OnResult } from './http-result.ts';
 import type { Link, LinkReceiver } from './link.ts';
 import type { Data } from './protocol.ts';
 
 export interface UnaryLinkDeps {
   readonly receiver: LinkReceiver;
   readonly clock: Pick<Clock, 'after'>;
-  /** Sends one answer until the daemon has taken or refused it. */
-  readonly send: (data: Data, done: (error?: Error) => void) => void;
+  /** Sends one answer until the daemon has taken or refused it; with its HTTP result when that is wanted. */
+  readonly send: (data: Data, done: OnSent, wantsResult: boolean) => void;
   /** Nothing is in hand and nothing waits to be sent. */
   readonly onIdle: () => void;
+}
+
+export type OnSent = (error?: Error, result?: HttpResult) => void;
+
+interface Queued {
+  readonly data: Data;
+  readonly done: ((error?: Error) => void) | undefined;
+  readonly onResult: OnResult | undefined;
 }
 
 interface Work {
   readonly delivery: Delivery;
   /** In order; the first one is being sent. */
-  readonly answers: Array<{ readonly data: Data; readonly done: ((error?: Error) => void) | undefined }>;
+  readonly answers: Queued[];
   ended: boolean;
 }
 
@@ -60,18 +69,19 @@ export class UnaryLink implements Link {
     });
   }
 
-  answer({ delivery, ...data }: Answer, done?: (error?: Error) => void): void {
+  answer({ delivery, ...data }: Answer, done?: (error?: Error) => void, onResult?: OnResult): void {
     const work = this.#work.get(delivery);
     if (!work) {
       this.#outside += 1;
-      this.#deps.send(data, (error) => {
+      const onSent = (error?: Error): void => {
         this.#outside -= 1;
         done?.(error);
         this.#checkIdle();
-      });
+      };
+      this.#deps.send(data, onSent, false);
       return;
     }
-    work.answers.push({ data, done });
+    work.answers.push({ data, done, onResult });
     if (work.answers.length === 1) this.#sendNext(work);
   }
 
@@ -109,11 +119,13 @@ export class UnaryLink implements Link {
       this.#forget(work);
       return;
     }
-    this.#deps.send(next.data, (error) => {
+    const onSent = (error?: Error, result: HttpResult = noResult): void => {
       work.answers.shift();
       next.done?.(error);
+      if (!error) next.onResult?.(result);
       this.#sendNext(work);
-    });
+    };
+    this.#deps.send(next.data, onSent, next.onResult !== undefined);
   }
 
   #forget(work: Work): void {

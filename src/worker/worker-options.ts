@@ -3,6 +3,7 @@
  */
 import type { Logger } from '../base/log.ts';
 import type { EventDefinitions, PayloadOf } from './commands.ts';
+import type { DaemonConfig } from './daemon-config.ts';
 import type { BrokerEvent, Metadata } from './frames.ts';
 import type { HandlerOptions, OnMessage } from './handler.ts';
 import type { HealthCheck, HealthEndpoint } from './health.ts';
@@ -65,6 +66,12 @@ export interface Worker<Events extends EventDefinitions = EventDefinitions> {
   run(options?: RunOptions): Promise<void>;
   /** Takes nothing more, finishes what is in hand, and says goodbye. */
   stop(): Promise<void>;
+  /**
+   * Settings of the daemon, the files of the host's certificate among them; `undefined` when it does not tell them.
+   *
+   * @throws YggError `YGG_CLOSED` while the worker does not run, `YGG_LINK` when the daemon does not answer
+   */
+  config(): Promise<DaemonConfig | undefined>;
   /** Sends an event of its own accord; resolves when it is safe with the daemon. */
   send<Name extends keyof Events & string>(
     event: Name,

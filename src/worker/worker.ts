@@ -9,11 +9,12 @@ import { YggError } from '../base/errors.ts';
 import type { EventDefinitions } from './commands.ts';
 import { contentOf } from './content.ts';
 import { daemonAddress } from './daemon-address.ts';
+import { askConfig, type DaemonConfig } from './daemon-config.ts';
 import type { HealthResult } from './frames.ts';
 import { type Handler, handlerOf } from './handler.ts';
 import { Health } from './health.ts';
 import { descriptionText } from './offer.ts';
-import { loadProtocol } from './protocol.ts';
+import { loadProtocol, type Protocol } from './protocol.ts';
 import { attachSession, type Session, unarySession } from './session.ts';
 import { processSurroundings } from './surroundings.ts';
 import { workerLog } from './worker-log.ts';
@@ -44,6 +45,8 @@ class StandardWorker implements Worker {
   readonly #clock: Clock = systemClock;
   #running: Promise<void> | undefined;
   #session: Session | undefined;
+  /** Set while it runs. */
+  #daemon: { readonly protocol: Protocol; readonly address: string } | undefined;
   #health: readonly HealthResult[] = [];
   /** Why it is to end, once it is. */
   #stopping: string | undefined;
@@ -88,6 +91,11 @@ class StandardWorker implements Worker {
     });
   }
 
+  async config(): Promise<DaemonConfig | undefined> {
+    if (!this.#daemon) throw new YggError('YGG_CLOSED', 'The worker does not run: no daemon can be asked.');
+    return await askConfig(this.#daemon.protocol, this.#daemon.address);
+  }
+
   async #run({ daemon, signals = true, attach = true }: RunOptions): Promise<void> {
     const { environment, words, pid, startTime, print, complain, onTerminate } = processSurroundings();
     if (words.includes('--describe')) {
@@ -100,6 +108,7 @@ class StandardWorker implements Worker {
     const unlisten = signals ? onTerminate((signal) => this.#leave(signal)) : () => {};
     try {
       const protocol = await loadProtocol();
+      this.#daemon = { protocol, address };
       await health.start(this.#options.healthEndpoint);
       const handlers = this.#handlers;
       const clock = this.#clock;
@@ -113,6 +122,7 @@ class StandardWorker implements Worker {
       unlisten();
       health.stop();
       this.#session = undefined;
+      this.#daemon = undefined;
       for (const timer of this.#patience) timer.cancel();
     }
   }

@@ -1,9 +1,10 @@
 /** Workers written on the SDK, started by the daemon as their authors write them. */
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { Child } from '../helpers/child.ts';
 import { startHost } from '../helpers/host.ts';
+import { reply, startContentServer } from '../helpers/http-content.ts';
 import { rawContent } from '../helpers/mqtt-server.ts';
 import type { Scope } from '../helpers/scope.ts';
 import { tempDir } from '../helpers/temp-dir.ts';
@@ -115,6 +116,113 @@ test('a message that kills its worker runs again under until-done, and is report
   const report = await host.server.answer(once, 30_000);
   expect(report.json['metadata']).toMatchObject({ status: 'failed', reason: 'outcome-unknown' });
 });
+
+test('a handler that kills worker and daemon runs once under until-accepted, and again under until-done', async () => {
+  const scope = testScope();
+  const runs = path.join(tempDir(scope), 'runs');
+  const code = `import { appendFileSync } from 'node:fs';
+import { createWorker } from 'yggd/worker';
+const run = (message, { attempt }) => {
+  appendFileSync('${runs}', message.directive + ' ' + attempt + '\\n');
+  if (message.directive === 'repeatable' && attempt > 1) return { attempt };
+  process.kill(process.ppid, 'SIGKILL');
+  process.kill(process.pid, 'SIGKILL');
+};
+await createWorker({
+  handlers: { repeatable: { redelivery: 'until-done', onMessage: run }, unrepeatable: run },
+}).run();
+`;
+  const workers = [sdkWorker(scope, 'deadly-worker', code)];
+  const host = await startHost(scope, { workers, handlers: ['repeatable', 'unrepeatable'] });
+
+  const repeatable = await host.server.send({ directive: 'repeatable' });
+  await host.yggd.ended();
+  const second = await host.restart();
+  expect(rawContent(await host.server.answer(repeatable, 30_000))).toBe('{"attempt":2}');
+
+  const unrepeatable = await host.server.send({ directive: 'unrepeatable' });
+  await second.ended();
+  const third = await host.restart();
+  const report = await host.server.answer(unrepeatable, 30_000);
+  expect(report.json['metadata']).toMatchObject({ status: 'failed', reason: 'outcome-unknown' });
+  // Whatever comes after it finds a worker that works.
+  const last = await host.server.send({ directive: 'repeatable' });
+  await third.ended();
+  await host.restart();
+  await host.server.answer(last, 30_000);
+  expect(readFileSync(runs, 'utf8').split('\n')).toEqual([
+    'repeatable 1',
+    'repeatable 2',
+    'unrepeatable 1',
+    'repeatable 1',
+    'repeatable 2',
+    '',
+  ]);
+});
+
+test('the worker of ten lines is killed, replaced and stopped with its daemon without losing a message', async () => {
+  const scope = testScope();
+  const worker = { ...sdkWorker(scope, 'echo-worker', echo()), config: ['redelivery = "until-done"'] };
+  const host = await startHost(scope, { workers: [worker], handlers: ['echo'] });
+  const ids: string[] = [];
+  const sendSome = async (): Promise<void> => {
+    ids.push(
+      ...(await Promise.all(Array.from({ length: 100 }, () => host.server.send({ directive: 'echo' })))),
+    );
+  };
+  const registrations = (): number => host.yggd.logged(/attached to the daemon/).length;
+  const again = async (act: () => void): Promise<void> => {
+    const before = registrations();
+    await sendSome();
+    act();
+    await waitFor(() => registrations() > before, { what: 'the next worker', deadline: 30_000 });
+    await sendSome();
+  };
+  await again(() => {
+    for (const pid of host.home.processes()) process.kill(pid, 'SIGKILL');
+  });
+  await again(() => host.home.install({ ...worker, text: `${worker.text}# another version\n` }));
+  await sendSome();
+  await host.yggd.stopCleanly();
+  const next = await host.restart();
+  for (const id of ids) await host.server.answer(id, 30_000);
+  await next.stopCleanly();
+});
+
+test.each(['', '{ attach: false }'])(
+  'a worker hears what a server said to its post: run(%s)',
+  async (run) => {
+    const scope = testScope();
+    const content = await startContentServer(scope);
+    content.on('/jobs/7', reply(201, '{"id":1}', { 'x-job': '7' }));
+    const code = `import { createWorker } from 'yggd/worker';
+const worker = createWorker({
+  handler: 'poster',
+  async onMessage(message, job) {
+    const { status, headers, body } = await job.post('${content.origin}/jobs/7', message.json());
+    const { clientId } = await worker.config();
+    return { status, job: headers['x-job'], body: JSON.parse(Buffer.from(body)), clientId };
+  },
+});
+await worker.run(${run});
+`;
+    const workers = [sdkWorker(scope, 'poster-worker', code)];
+    const flags = ['--content-hosts', content.host];
+    const host = await startHost(scope, { workers, handlers: ['poster'], flags });
+    const id = await host.server.send({ directive: 'poster', content: { n: 1 } });
+    const answer = await waitFor(
+      () => host.server.answersTo(id).find(({ json }) => json['directive'] === 'poster'),
+      { what: 'answer', detail: () => host.yggd.output },
+    );
+    expect(JSON.parse(rawContent(answer))).toEqual({
+      status: 201,
+      job: '7',
+      body: { id: 1 },
+      clientId: 'test-client-0001',
+    });
+    expect(content.calls[0]?.body.toString()).toBe('{"n":1}');
+  },
+);
 
 test('a message in hand is cancelled, and one that failed runs again', async () => {
   const scope = testScope();

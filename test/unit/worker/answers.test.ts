@@ -19,7 +19,7 @@ function rig(inline = 10) {
       (frame) => frames.push(frame),
       () => {},
     );
-    answers.open(writer, inline, repeat);
+    answers.open(writer, { inline, repeat, tellsResults: true });
   };
   const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
   const written = async (): Promise<string[]> => {

@@ -156,3 +156,39 @@ test('what a worker offers is announced in its features', async () => {
     },
   });
 });
+
+test('a command replies with its own events too, as often as it likes', async () => {
+  const count = command({
+    input: scanInput,
+    events: { found: { payload: scanned }, empty: {} },
+    async run(_, job) {
+      await job.reply(event('found', { files: 1 }));
+      // @ts-expect-error an event that is not the command's
+      await expect(job.reply(event('other', 1))).rejects.toThrow(
+        '"other" is none of the command\'s: found, empty',
+      );
+      // @ts-expect-error a payload of another type
+      const wrong = () => job.reply(event('found', { files: 'many' }));
+      expect(wrong).toBeTypeOf('function');
+      return event('found', { files: 2 });
+    },
+  });
+  const daemon = await start({ handler: 'disk', commands: { count } });
+  const result = await daemon.send({ directive: 'disk', content: { path: '/' } });
+  expect(events(result)).toEqual([
+    ['found', { files: 1 }],
+    ['found', { files: 2 }],
+  ]);
+});
+
+test.each([
+  ['another event', () => event('other', 1), 'none of the command'],
+  ['no event', () => ({ files: 1 }), 'answers with an event'],
+])('where no types stop it, %s is the failure of the command', async (_, run, sentence) => {
+  const untyped = command({ input: scanInput, events: { scanned: {} }, run: run as () => never });
+  const daemon = await start({ handler: 'disk', commands: { untyped } });
+  const result = await daemon.send({ directive: 'disk', content: { path: '/' } });
+  expect(events(result)).toEqual([
+    ['FATAL', { code: 'TypeError', message: expect.stringContaining(sentence) }],
+  ]);
+});

@@ -65,3 +65,37 @@ test('the endpoint and the daemon hear the same', async () => {
 test('without checks there is a default one', async () => {
   expect(await ask([])).toMatchObject({ status: 200, body: { DefaultCheck: { healthy: true } } });
 });
+
+test('a check that finds nothing is not healthy, and the worker goes on', async () => {
+  const nothing = (() => undefined) as unknown as HealthCheck;
+  expect(await ask([nothing])).toMatchObject({
+    status: 500,
+    body: { nothing: { healthy: false, status: { error: 'the check found nothing' } } },
+    told: [{ name: 'nothing', healthy: false }],
+  });
+});
+
+test('checks run once at a time, however often they are asked for', async () => {
+  let runs = 0;
+  const port = await freePort();
+  const daemon = await createTestDaemon();
+  testScope().defer(() => daemon.stop());
+  const slow: HealthCheck = async () => {
+    runs += 1;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    return { name: 'slow', healthy: true };
+  };
+  await daemon.run(
+    createWorker({
+      log: silentLogger,
+      handler: 'echo',
+      health: [slow],
+      healthEndpoint: { port },
+      onMessage() {},
+    }),
+  );
+  await waitFor(() => daemon.health.length > 0, { what: 'health' });
+  runs = 0;
+  await Promise.all(Array.from({ length: 20 }, () => fetch(`http://127.0.0.1:${port}/`)));
+  expect(runs).toBeLessThan(10);
+});
