@@ -29,7 +29,7 @@ const points: readonly CrashPoint[] = [
   before('admitted-offered', 'src/message-router/admission', 'const size = content.length;'),
   before('fetch-after', 'src/data-processor/fetches', 'journal.inbox.fetched('),
   before('hand-over-before', 'src/dispatcher/lane', "job.phase = 'calling';"),
-  after('hand-over-during', 'src/dispatcher/unary-link', 'this.#connection.send(message, done);'),
+  after('hand-over-during', 'src/dispatcher/unary-link', 'this.#connection.call.send(message, done);'),
   before('hand-over-after', 'src/dispatcher/lane', "if (outcome.kind === 'accepted')"),
   before('answer-taken', 'src/dispatcher/returns', 'const receipt = journal.outbox.respond('),
   after(
