@@ -73,7 +73,7 @@ async function main(): Promise<number> {
       },
     },
     signals: processSignals,
-    notifier: { ready: async () => {}, stopping: async () => {} },
+    notifier: { ready: async () => {}, reloading: async () => {}, stopping: async () => {} },
     clock: systemClock,
     log,
     stopTimeout,

@@ -2,7 +2,7 @@
  * Runs a daemon from its start to its end, as the signals of the process say.
  *
  * SIGTERM and SIGINT stop it; another one, at least a second after the first, forces it (a terminal and npm deliver
- * one Ctrl-C twice). SIGHUP brings it back to its broker. A stop that takes longer than it may is forced too, and one
+ * one Ctrl-C twice). SIGHUP reads again what may change. A stop that takes longer than it may is forced too, and one
  * that cannot even be forced is left.
  */
 import type { Clock, Timer } from '../src/base/clock.ts';
@@ -25,7 +25,7 @@ export interface Service {
 export interface ServiceDeps {
   readonly service: Service;
   readonly signals: SignalSource;
-  readonly notifier: Notifier;
+  readonly notifier: Pick<Notifier, 'ready' | 'reloading' | 'stopping'>;
   readonly clock: Pick<Clock, 'after' | 'monotonic'>;
   readonly log: Logger;
   /** Milliseconds a stop may take. */
@@ -95,12 +95,18 @@ export function runService(deps: ServiceDeps): Promise<number> {
     /** During the start, once it is over: what was read at its beginning may have changed since. */
     function onReload(): void {
       log.info({}, 'reloading');
-      started
-        .then(
-          () => service.reload(),
-          () => {},
-        )
-        .catch((error: unknown) => log.error({ error: reasonOf(error) }, 'not reloaded'));
+      // A start that failed ends with its own words.
+      started.then(reload, () => {});
+    }
+
+    async function reload(): Promise<void> {
+      if (askedAt === undefined) void notifier.reloading();
+      try {
+        await service.reload();
+      } catch (error) {
+        log.error({ error: reasonOf(error) }, 'not reloaded');
+      }
+      if (askedAt === undefined) void notifier.ready();
     }
 
     signals.on('SIGTERM', onStop);

@@ -7,12 +7,14 @@ import { promisify } from 'node:util';
 import { CommanderError } from 'commander';
 import { systemClock } from '../src/base/clock.ts';
 import { errorTable, exitOf, reasonOf } from '../src/base/errors.ts';
+import type { Logger } from '../src/base/log.ts';
 import { createLogger } from '../src/base/logger.ts';
 import { daemonCommand, readCommandLine } from '../src/config/flags.ts';
 import { type Loaded, loadOptions } from '../src/config/load.ts';
 import type { Options } from '../src/config/options.ts';
 import type { Daemon, PreparedDaemon } from '../src/daemon.ts';
-import { createNotifier } from '../src/host/notify.ts';
+import { type Heartbeat, startHeartbeat, watchdogOf } from '../src/host/heartbeat.ts';
+import { createNotifier, type Notifier } from '../src/host/notify.ts';
 import { checkSafePath } from '../src/host/safe-path.ts';
 import { packageVersion } from '../src/package-version.ts';
 import { endWith, reportCrashes } from './ending.ts';
@@ -21,6 +23,7 @@ import { setHeapForWork } from './heap.ts';
 import { processSignals } from './process-signals.ts';
 import { referenceOf } from './reference.ts';
 import { runService, type Service } from './service.ts';
+import { bootstrapped, describing } from './service-status.ts';
 
 async function main(words: readonly string[]): Promise<number> {
   const reference = await referenceOf(words, () => daemonCommand(packageVersion));
@@ -60,6 +63,7 @@ async function run({ options, warnings, files }: Loaded, readOptions: () => Opti
   const notifier = createNotifier({
     socket: process.env['NOTIFY_SOCKET'],
     run: async (program, args) => void (await promisify(execFile)(program, [...args], { timeout: 5_000 })),
+    uptime: () => process.hrtime.bigint() / 1_000n,
     log,
   });
   // A stop like every other one: what started the process starts it again.
@@ -70,7 +74,7 @@ async function run({ options, warnings, files }: Loaded, readOptions: () => Opti
     createDaemon({ options, readOptions, onRestart, log, environment: processEnvironment() }),
   );
   const status = await runService({
-    service: serviceOf(daemon),
+    service: serviceOf(daemon, beatOf(notifier, options, log)),
     signals: processSignals,
     notifier,
     clock: systemClock,
@@ -81,15 +85,43 @@ async function run({ options, warnings, files }: Loaded, readOptions: () => Opti
   return status;
 }
 
-function serviceOf(daemon: Promise<Daemon>): Service {
+/** Starts what shows the service manager how a daemon is; nothing where there is none. */
+function beatOf(
+  notifier: Notifier,
+  { protocol }: Options,
+  log: Logger,
+): (daemon: PreparedDaemon) => Heartbeat {
+  return (daemon) => {
+    if (!notifier.heard) return { stop() {} };
+    return startHeartbeat({
+      ...{ notifier, clock: systemClock, log },
+      watchdog: watchdogOf(process.env, process.pid),
+      stalledFor: () => daemon.journal.stalledFor,
+      status: describing(daemon, protocol !== 'none'),
+    });
+  };
+}
+
+function serviceOf(daemon: Promise<Daemon>, beat: (daemon: PreparedDaemon) => Heartbeat): Service {
   let prepared: PreparedDaemon | undefined;
+  let heartbeat: Heartbeat | undefined;
   return {
     async start() {
       prepared = await (await daemon).prepare();
+      const tried = bootstrapped(prepared);
+      heartbeat = beat(prepared);
       await prepared.run();
       setHeapForWork();
+      await tried;
     },
-    stop: async () => (await daemon).stop(),
+    // A stop feeds the watchdog too: it may take its time, and is over when the process is.
+    stop: async () => {
+      try {
+        await (await daemon).stop();
+      } finally {
+        heartbeat?.stop();
+      }
+    },
     force: async () => (await daemon).force(),
     reload: async () => void (await prepared?.reload()),
   };
@@ -104,7 +136,9 @@ function print(text: string): number {
 function refuse(error: unknown): number {
   // Commander has said it already; help and version are no errors.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : errorTable.YGG_USAGE.exit;
-  for (const line of reasonOf(error).split('\n')) process.stderr.write(`yggd: ${line}\n`);
+  // The journal takes the level from the line, as of those of the log.
+  const level = suitableLogFormat() === 'journal' ? '<3>' : '';
+  for (const line of reasonOf(error).split('\n')) process.stderr.write(`${level}yggd: ${line}\n`);
   return exitOf(error);
 }
 

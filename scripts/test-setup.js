@@ -14,6 +14,8 @@ const needs = [
   { what: 'openssl', apt: 'openssl', present: () => onPath('openssl') },
   { what: 'groff', apt: 'groff-base', present: () => onPath('groff') },
   { what: 'rpmbuild', apt: 'rpm', present: () => onPath('rpmbuild') },
+  { what: 'systemd-notify', apt: 'systemd', present: () => onPath('systemd-notify') },
+  { what: 'systemd-analyze', apt: 'systemd', present: () => onPath('systemd-analyze') },
   {
     what: '/usr/bin/python3 with grpc',
     apt: 'python3-grpcio',

@@ -158,6 +158,9 @@ export function createJournal(deps: CreateJournalDeps): OpenedJournal {
     get trouble() {
       return ledger.trouble;
     },
+    get stalledFor() {
+      return ledger.stalledFor;
+    },
     onTrouble(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);

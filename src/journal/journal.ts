@@ -255,6 +255,8 @@ export interface Journal {
   readonly contentDirectory: string;
   /** Why the journal takes no adds at the moment, or `undefined` when it does. */
   readonly trouble: 'full' | 'failing' | 'slow' | undefined;
+  /** Milliseconds for which the oldest write under way has waited for an answer of the disk; 0 while there is none. */
+  readonly stalledFor: number;
   /** Whether the last end was clean (decides who is charged at the start). */
   readonly cleanStart: boolean;
   /** Calls back when `trouble` changes; returns the function that stops it. */

@@ -87,6 +87,12 @@ export class Ledger implements TableHost {
     return this.#trouble;
   }
 
+  /** Milliseconds for which the oldest write under way has waited for the disk; a refusal is an answer too. */
+  get stalledFor(): number {
+    if (!this.#underWay && this.#unflushed.length === 0) return 0;
+    return this.#deps.clock.monotonic() - (this.#unflushed[0] ?? this.#sentAt);
+  }
+
   /** Never given out twice, also not after a crash. */
   nextSequence(): number {
     this.#sequence += 1;
@@ -256,8 +262,7 @@ export class Ledger implements TableHost {
   readonly #onWatch = (): void => {
     this.#watch = undefined;
     if (this.#closed || (!this.#underWay && this.#unflushed.length === 0)) return;
-    const since = this.#unflushed[0] ?? this.#sentAt;
-    if (this.#deps.clock.monotonic() - since >= slowAfter && !this.#trouble) {
+    if (this.stalledFor >= slowAfter && !this.#trouble) {
       const reason = `A write has been under way for more than ${slowAfter} ms.`;
       this.#setTrouble('slow', reason, new YggError('YGG_JOURNAL_IO', `The disk is slow: ${reason}`));
     }

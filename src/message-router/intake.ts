@@ -62,7 +62,9 @@ export class Intake {
   #refuseForeign(message: Incoming): void {
     const { counters, log } = this.#deps;
     counters.count('messages_foreign_topic');
-    log.warn({ topic: message.topicName }, 'a message came on a topic that is not ours; ignored');
+    const { messageId } = peekMessage(message.payload);
+    const fields = { message_id: messageId, topic: message.topicName };
+    log.warn(fields, 'a message came on a topic that is not ours; ignored');
     message.acknowledge();
   }
 

@@ -16,7 +16,7 @@ import type { Counters } from '../counters.ts';
 import type { Datastore } from '../datastore.ts';
 import type { Journal, ResponseRow } from '../journal/journal.ts';
 import type { DrainStage, Part } from '../lifecycle.ts';
-import { encodeEvent } from '../messages.ts';
+import { encodeEvent, peekMessage } from '../messages.ts';
 import { BrokerLink, type LinkDown, type LinkState, type LinkUp } from '../mqtt/broker-link.ts';
 import type { Connector, Incoming } from '../mqtt/connector.ts';
 import type { Signals } from '../signals.ts';
@@ -257,7 +257,9 @@ class Router implements MessageRouter {
       this.#intake.take(message);
     } catch (error) {
       // Left, not acknowledged: the fault may be gone when the broker sends it again.
-      this.#deps.log.error({ topic: message.topicName, error: reasonOf(error) }, 'a message was not taken');
+      const { messageId } = peekMessage(message.payload);
+      const fields = { message_id: messageId, topic: message.topicName, error: reasonOf(error) };
+      this.#deps.log.error(fields, 'a message was not taken');
       message.leave();
     }
   }

@@ -1,13 +1,18 @@
 /** The log of a real process: on pipes nobody reads, without a reader, on a full disk, and in a crash. */
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, fstatSync, openSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
 import { expect, test } from 'vitest';
 import { Child } from '../helpers/child.ts';
+import { startMosquitto } from '../helpers/mosquitto.ts';
+import { connectMqttServer } from '../helpers/mqtt-server.ts';
+import type { Scope } from '../helpers/scope.ts';
 import { tempDir } from '../helpers/temp-dir.ts';
 import { testScope } from '../helpers/test-scope.ts';
+import { echoWorker } from '../helpers/worker-files.ts';
+import { createHome } from '../helpers/yggd.ts';
 
 const dist = path.resolve(import.meta.dirname, '../../dist');
 
@@ -70,6 +75,57 @@ test('lines are for the journal when standard error is what systemd says it is',
   );
   closeSync(file);
   expect(formats).toEqual(['journal', 'text', 'text']);
+});
+
+/** Runs yggd with a log that is the journal, as far as it can tell. */
+function underJournal(scope: Scope, words: readonly string[]): { daemon: Child; lines: () => string[] } {
+  const file = path.join(tempDir(scope), 'journal');
+  const handle = openSync(file, 'w');
+  const { dev, ino } = fstatSync(handle);
+  closeSync(handle);
+  const command = [
+    'sh',
+    '-c',
+    'exec "$@" 2>>"$LOG"',
+    'sh',
+    process.execPath,
+    `${dist}/cmd/yggd.js`,
+    ...words,
+  ];
+  const env = { ...process.env, LOG: file, JOURNAL_STREAM: `${dev}:${ino}` };
+  const daemon = new Child(scope, 'env', command, { env });
+  return { daemon, lines: () => readFileSync(file, 'utf8').split('\n').filter(Boolean) };
+}
+
+test('the journal gets priorities and no times, and one search tells the story of a message', async () => {
+  const scope = testScope();
+  const broker = await startMosquitto(scope);
+  const server = await connectMqttServer(scope, broker.url);
+  const home = createHome(scope, [echoWorker()]);
+  const { daemon, lines } = underJournal(scope, [
+    ...['--broker', broker.url, '--client-id', 'test-client-0001', '--log-level', 'debug'],
+    ...['--worker-dir', home.workerDir, '--config-dir', home.configDir],
+    ...['--runtime-dir', home.runtimeDir, '--state-dir', home.stateDir],
+  ]);
+  await server.online(['echo']);
+  const id = await server.send({ directive: 'echo' });
+  await server.answer(id);
+  daemon.kill('SIGTERM');
+  await daemon.ended(25_000);
+  expect(lines().filter((line) => !/^<[3467]>\S/.test(line))).toEqual([]);
+  expect(lines().filter((line) => /\d{4}-\d\d-\d\dT/.test(line))).toEqual([]);
+  expect(lines()[0]).toMatch(/^<6>yggd starts version=/);
+  const story = lines().filter((line) => line.includes(id));
+  for (const step of ['accepted by its worker', 'response stored', 'published']) {
+    expect(story.filter((line) => line.includes(step))).toHaveLength(1);
+  }
+});
+
+test('a refusal to start is an error to the journal too', async () => {
+  const { daemon, lines } = underJournal(testScope(), ['--broker', 'gopher://host']);
+  expect((await daemon.ended()).code).toBe(2);
+  expect(lines()).toHaveLength(1);
+  expect(lines()[0]).toMatch(/^<3>yggd: .*gopher/);
 });
 
 test.each([

@@ -51,6 +51,7 @@ function running(): Running {
   const told: string[] = [];
   const notifier = {
     ready: async (): Promise<void> => void told.push('ready'),
+    reloading: async (): Promise<void> => void told.push('reloading'),
     stopping: async (): Promise<void> => void told.push('stopping'),
   };
   const status = runService({ service, signals, notifier, clock, log: silentLogger, stopTimeout: 20_000 });
@@ -132,12 +133,13 @@ describe('a stop', () => {
   });
 });
 
-test('SIGHUP reloads', async () => {
-  const { service, signals, status } = running();
+test('SIGHUP reloads, and the service manager hears of it', async () => {
+  const { service, signals, told, status } = running();
   service.done('start');
   signals.emit('SIGHUP');
   await settle();
   expect(service.calls).toEqual(['start', 'reload']);
+  expect(told).toEqual(['ready', 'reloading', 'ready']);
   signals.emit('SIGTERM');
   service.done('stop');
   await status;
