@@ -10,10 +10,19 @@ export function processEnvironment(): Environment {
   return {
     uid: process.getuid?.() ?? 0,
     currentDirectory: process.cwd(),
-    homeDirectory: homedir(),
+    homeDirectory: homeDirectory(),
     temporaryDirectory: tmpdir(),
     variables: process.env,
   };
+}
+
+/** Also of a user whom nobody knows, as in a bare root with no HOME: nothing that is then asked of it may fail. */
+function homeDirectory(): string {
+  try {
+    return homedir();
+  } catch {
+    return '/';
+  }
 }
 
 /** The format that suits the place standard error goes to: systemd names its own in `JOURNAL_STREAM`. */
