@@ -66,9 +66,14 @@ export class Home {
   }
 }
 
-/** With `stateDir` the state lies elsewhere. */
-export function createHome(scope: Scope, workers: readonly WorkerFile[] = [], stateDir?: string): Home {
-  const home = new Home(tempDir(scope), stateDir);
+/** With `stateDir` the state lies elsewhere; with `root` all of it lies in that folder, which is there. */
+export function createHome(
+  scope: Scope,
+  workers: readonly WorkerFile[] = [],
+  stateDir?: string,
+  root: string = tempDir(scope),
+): Home {
+  const home = new Home(root, stateDir);
   for (const worker of workers) home.install(worker);
   // Ended before the directory goes, whatever the test did to the daemon.
   scope.defer(async () => {

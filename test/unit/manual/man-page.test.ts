@@ -1,4 +1,4 @@
-/** Manual pages, read by groff where it is here. */
+/** Manual pages, read by groff where it is here; the whole suite has it, the unit tests alone need only Node. */
 import { spawnSync } from 'node:child_process';
 import { expect, test } from 'vitest';
 import { daemonCommand } from '../../../src/config/flags.ts';
@@ -15,7 +15,9 @@ function read(page: string): { readonly text: string; readonly warnings: string 
   return { text: stdout, warnings: stderr };
 }
 
-test('a page says what the program takes, and nothing that is hidden', () => {
+const readable = test.skipIf(spawnSync('groff', ['--version']).error !== undefined);
+
+readable('a page says what the program takes, and nothing that is hidden', () => {
   const { text, warnings } = read(manPage(exampleProgram(), '1.2.3'));
   expect(warnings).toBe('');
   expect(text).toMatch(/^DEMO\(1\)/);
@@ -30,12 +32,14 @@ test('a page says what the program takes, and nothing that is hidden', () => {
 
 test('the page of the daemon has every option of the table', () => {
   const page = manPage(programTree(daemonCommand('1.2.3')), '1.2.3');
-  expect(read(page).warnings).toBe('');
   for (const field of optionFields) {
     expect(page).toContain(`.TP\n\\fB${`--${optionName(field)}`.replaceAll('-', '\\-')}\\fR `);
   }
 });
 
-test('the page of the configuration is one', () => {
-  expect(read(configPage('1.2.3')).warnings).toBe('');
+readable.each([
+  ['of the daemon', () => manPage(programTree(daemonCommand('1.2.3')), '1.2.3')],
+  ['of the configuration', () => configPage('1.2.3')],
+])('the page %s has no mistake', (_, page) => {
+  expect(read(page()).warnings).toBe('');
 });
