@@ -90,8 +90,8 @@ export function createContentClient(deps: ContentClientDeps): ContentClient {
     const material = deps.tls();
     const known = agents.get(standing);
     if (known?.material === material) return known.agent;
-    // What is under way on connections with the certificate from before goes on.
-    known?.agent.close().catch(() => {});
+    // What is under way on connections with the certificate from before goes on, and so does what is about to be.
+    setImmediate(() => known?.agent.close().catch(() => {}));
     const agent = new Agent({
       connect: createConnector({
         standing,
