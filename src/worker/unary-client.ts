@@ -117,25 +117,32 @@ export class UnaryClient {
   }
 
   async #register(): Promise<void> {
-    const { handlers, pid, protocol } = this.#deps;
-    const { grpc, Register } = protocol;
     const server = this.#newServer();
     this.#asked = undefined;
+    try {
+      await this.#registerAll(server);
+    } catch (error) {
+      server.forceShutdown();
+      throw error;
+    }
+    this.#server = server;
+    if (this.#leaving) server.tryShutdown(() => {});
+  }
+
+  async #registerAll(server: Server): Promise<void> {
+    const { handlers, pid, protocol } = this.#deps;
+    const { grpc, Register } = protocol;
     for (const { name, detached, features } of handlers) {
       const request = { handler: name, pid, detachedContent: detached, features };
       const { registered, address } = await this.#call(Register, request);
-      if (!registered) {
-        server.forceShutdown();
+      if (!registered)
         throw new YggError('YGG_HANDLER_TAKEN', `The daemon does not register ${name}: it is taken.`);
-      }
       await new Promise<void>((resolve, reject) => {
         server.bindAsync(daemonAddress(address), grpc.ServerCredentials.createInsecure(), (error) =>
           error ? reject(error) : resolve(),
         );
       });
     }
-    this.#server = server;
-    if (this.#leaving) server.tryShutdown(() => {});
   }
 
   #newServer(): Server {
