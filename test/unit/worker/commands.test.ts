@@ -124,6 +124,16 @@ test('a command can answer with its own events only, in their types', () => {
     // @ts-expect-error a payload of another type
     run: () => event('scanned', { files: 'many' }),
   });
+  command({
+    input: scanInput,
+    events: {},
+    run(input) {
+      const known: string = input.path;
+      // @ts-expect-error the input has the type of its schema
+      const unknown: unknown = input.other;
+      void [known, unknown];
+    },
+  });
   const worker = createWorker({
     handler: 'disk',
     commands: { scan },
