@@ -39,6 +39,23 @@ const points: readonly CrashPoint[] = [
   ),
   before('outbox-after', 'src/dispatcher/returns', "counters.count('responses_returned');"),
   before('send-answered', 'src/dispatcher/returns', "signals.nudge('data-return', { sequence });"),
+  before('frame-taken', 'src/rpc/attach-stream', 'this.#receiver.onFrame(frame);'),
+  before('hello', 'src/dispatcher/attached-process', 'const claimed = await claimHandlers('),
+  before('frame-before', 'src/rpc/attach-stream', 'this.#call.write('),
+  after(
+    'frame-after',
+    'src/rpc/attach-stream',
+    'this.#call.write(this.#method.responseSerialize(frame), () => this.#onWritten());',
+  ),
+  before(
+    'recorded',
+    'src/dispatcher/attached-outcomes',
+    'settler.announce(job, job.worker); if (job.worker.facts',
+  ),
+  before('answer-attached', 'src/dispatcher/attached-answers', 'const { sequence, flushed } = returns.keep('),
+  after('answer-kept', 'src/dispatcher/attached-answers', 'this.#writing.add(flushed, writing);'),
+  before('receipt', 'src/dispatcher/attached-answers', 'writing.receipted = true;'),
+  before('settled', 'src/dispatcher/attached-outcomes', 'settler.answered(job);'),
   before('publish-before', 'src/message-router/publishing', "publish('data/out', payload).then("),
   before('publish-after', 'src/message-router/publishing', 'outbox.remove(row.sequence);'),
   after('removed', 'src/message-router/publishing', 'outbox.remove(row.sequence);'),
@@ -57,19 +74,42 @@ const publishPoints = ['publish-before', 'publish-after', 'removed'];
 const fetchPoints = ['fetch-after'];
 const directPoints = ['admitted-offered'];
 
+/** Reached only on the way to and from plain workers, or only on that of attached ones. */
+const plainPoints = [
+  'hand-over-during',
+  'hand-over-after',
+  'answer-taken',
+  'outbox-before',
+  'outbox-after',
+  'send-answered',
+];
+const attachedPoints = [
+  'frame-taken',
+  'hello',
+  'frame-before',
+  'frame-after',
+  'recorded',
+  'answer-attached',
+  'answer-kept',
+  'receipt',
+  'settled',
+];
+
 export interface Way {
   /** How answers leave. */
   readonly via: 'mqtt' | 'http';
   /** Whether contents are fetched. */
   readonly detached: boolean;
+  readonly attached: boolean;
 }
 
 /** Reached while messages come and go. */
-export function runningPoints({ via, detached }: Way): readonly string[] {
+export function runningPoints({ via, detached, attached }: Way): readonly string[] {
   const others = [
     ...stopPoints,
     ...(via === 'mqtt' ? postPoints : publishPoints),
     ...(detached ? directPoints : fetchPoints),
+    ...(attached ? plainPoints : attachedPoints),
   ];
   return points.map(({ name }) => name).filter((name) => !others.includes(name));
 }

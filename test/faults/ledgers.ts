@@ -91,6 +91,8 @@ export interface Verdict {
   readonly responsesLost: readonly string[];
   /** Runs of requests beyond the first. */
   readonly ranAgain: number;
+  /** Those of them that were in the same process as an earlier one. */
+  readonly ranAgainThere: number;
   /** Different responses to a request beyond the first, and copies of responses. */
   readonly answeredAgain: number;
   /** How often each reason was reported. */
@@ -98,11 +100,17 @@ export interface Verdict {
 }
 
 export function compare(ledgers: Ledgers, worker: readonly LedgerEntry[]): Verdict {
-  const runs = new Map<string, number>();
+  const runs = new Set<string>();
+  const runsThere = new Set<string>();
+  let run = 0;
   const responsesLost: string[] = [];
   for (const entry of worker) {
     const id = String(entry['message_id']);
-    if (entry.event === 'message') runs.set(id, (runs.get(id) ?? 0) + 1);
+    if (entry.event === 'message') {
+      run += 1;
+      runs.add(id);
+      runsThere.add(`${entry.pid} ${id}`);
+    }
     if (entry.event !== 'sent') continue;
     const response = String(entry['response_id']);
     if (!ledgers.isDelivered(response)) responsesLost.push(response);
@@ -123,14 +131,14 @@ export function compare(ledgers: Ledgers, worker: readonly LedgerEntry[]): Verdi
     answeredAgain += Math.max(0, arrivals.responses.size - 1) + arrivals.copies;
     for (const reason of arrivals.reports) reasons[reason] = (reasons[reason] ?? 0) + 1;
   }
-  const ranAgain = [...runs.values()].reduce((sum, times) => sum + times - 1, 0);
   return {
     acknowledged: ledgers.acknowledged.size,
     answered,
     reported,
     lost,
     responsesLost,
-    ranAgain,
+    ranAgain: run - runs.size,
+    ranAgainThere: run - runsThere.size,
     answeredAgain,
     reasons,
   };

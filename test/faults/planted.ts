@@ -5,7 +5,7 @@
  */
 import type { Scope } from '../helpers/scope.ts';
 import { crashPoints } from './crash-points.ts';
-import { createDice } from './dice.ts';
+import type { Dice } from './dice.ts';
 import { type Edit, instrumented } from './instrumented.ts';
 import { volatileDisk } from './power-cuts.ts';
 import { type BrokerFaultsOptions, brokerFaults } from './trials/broker-faults.ts';
@@ -16,21 +16,42 @@ import { poison, sentAgain } from './trials/rules.ts';
 export interface PlantedBug {
   readonly name: string;
   readonly edits: readonly Edit[];
+  /** What names it among what may be noticed. */
+  readonly sign: Sign;
   /** Runs a daemon with the bug; says what was noticed, nothing when nothing was. */
-  notice(scope: Scope, program: string): Promise<readonly string[]>;
+  notice(site: Site): Promise<readonly Finding[]>;
 }
 
-const seed = 7;
+type Sign =
+  | 'requests lost'
+  | 'responses lost'
+  | 'given up'
+  | 'run again'
+  | 'never run'
+  | 'wrong acknowledgements'
+  | 'stuck'
+  | 'MiB';
+
+interface Finding {
+  readonly sign: Sign;
+  readonly count: number;
+}
+
+interface Site {
+  readonly scope: Scope;
+  readonly dice: Dice;
+  /** The build with the bug. */
+  readonly program: string;
+}
 
 /** Kills, or power cuts, at one point in the middle of the flow. */
 async function byKills(
-  scope: Scope,
-  program: string,
+  { scope, dice, program }: Site,
   options: Pick<KillsOptions, 'only'> & Partial<KillsOptions>,
-): Promise<string[]> {
+): Promise<Finding[]> {
   const { redelivery = 'until-done' } = options;
   const { lost, reported, responsesLost, ranAgain } = await kills(scope, {
-    dice: createDice(seed),
+    dice,
     messages: 400,
     kills: 4,
     slots: 16,
@@ -49,11 +70,9 @@ async function byKills(
 }
 
 async function byBroker(
-  scope: Scope,
-  program: string,
-  count: Partial<Pick<BrokerFaultsOptions, 'faults' | 'messagesPerFault'>> = {},
-): Promise<string[]> {
-  const dice = createDice(seed);
+  { scope, dice, program }: Site,
+  count: Partial<Pick<BrokerFaultsOptions, 'faults' | 'messagesPerFault' | 'onlyEnds'>> = {},
+): Promise<Finding[]> {
   const result = await brokerFaults(scope, {
     dice,
     faults: 12,
@@ -71,8 +90,8 @@ async function byBroker(
   ];
 }
 
-function found(what: string, count: number): string[] {
-  return count === 0 ? [] : [`${what}: ${count}`];
+function found(sign: Sign, count: number): Finding[] {
+  return count === 0 ? [] : [{ sign, count }];
 }
 
 /** Acknowledges where the write is made, without waiting for it. */
@@ -85,11 +104,13 @@ const acknowledgeAtOnce: Edit = {
 export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'acknowledges before the commit',
+    sign: 'requests lost',
     edits: [...crashPoints, ...volatileDisk(), acknowledgeAtOnce],
-    notice: (scope, program) => byKills(scope, program, { only: { point: 'puback-after', ms: 0 } }),
+    notice: (site) => byKills(site, { only: { point: 'puback-after', ms: 0 } }),
   },
   {
     name: 'acknowledges before the flush',
+    sign: 'requests lost',
     edits: [
       ...crashPoints,
       ...volatileDisk(),
@@ -99,10 +120,11 @@ export const plantedBugs: readonly PlantedBug[] = [
         put: 'this.#settle(message, data.messageId, this.#deps.receive(request).committed);',
       },
     ],
-    notice: (scope, program) => byKills(scope, program, { only: { point: 'puback-after', ms: 0 } }),
+    notice: (site) => byKills(site, { only: { point: 'puback-after', ms: 0 } }),
   },
   {
     name: 'acknowledges on the next connection',
+    sign: 'wrong acknowledgements',
     edits: [
       // Flushed when the next connection is there already.
       ...volatileDisk({ shortest: 1_000, longest: 1_800 }),
@@ -122,10 +144,11 @@ export const plantedBugs: readonly PlantedBug[] = [
         put: "globalThis.latest = this.#filter; this.#state = 'open'; this.#overdue",
       },
     ],
-    notice: (scope, program) => byBroker(scope, program, { faults: 8, messagesPerFault: 10 }),
+    notice: (site) => byBroker(site, { faults: 6, onlyEnds: true }),
   },
   {
     name: 'acknowledges out of order',
+    sign: 'wrong acknowledgements',
     edits: [
       {
         file: 'src/mqtt/acknowledgements',
@@ -133,10 +156,11 @@ export const plantedBugs: readonly PlantedBug[] = [
         put: "ticket.state = 'left'; if (state === 'acknowledged' && ticket.packetId !== 0) this.#write(ticket.packetId);",
       },
     ],
-    notice: byBroker,
+    notice: (site) => byBroker(site),
   },
   {
     name: 'recognises no repetition',
+    sign: 'run again',
     edits: [
       {
         file: 'src/message-router/intake',
@@ -144,10 +168,11 @@ export const plantedBugs: readonly PlantedBug[] = [
         put: '',
       },
     ],
-    notice: byBroker,
+    notice: (site) => byBroker(site),
   },
   {
     name: 'takes an id that died unoffered for done',
+    sign: 'never run',
     edits: [
       {
         file: 'src/message-router/intake',
@@ -155,10 +180,11 @@ export const plantedBugs: readonly PlantedBug[] = [
         put: "'dead-offered', 'dead-unoffered',",
       },
     ],
-    notice: async (scope, program) => ((await sentAgain(scope, program)) === 1 ? [] : ['never run']),
+    notice: async ({ scope, program }) => found('never run', (await sentAgain(scope, program)) === 1 ? 0 : 1),
   },
   {
     name: 'answers Send before the flush',
+    sign: 'responses lost',
     edits: [
       ...crashPoints,
       ...volatileDisk(),
@@ -175,10 +201,11 @@ export const plantedBugs: readonly PlantedBug[] = [
       },
     ],
     // Late enough for the worker to have heard of it.
-    notice: (scope, program) => byKills(scope, program, { only: { point: 'send-answered', ms: 30 } }),
+    notice: (site) => byKills(site, { only: { point: 'send-answered', ms: 30 } }),
   },
   {
     name: 'removes a response before its PUBACK',
+    sign: 'requests lost',
     edits: [
       {
         file: 'src/message-router/publishing',
@@ -186,10 +213,11 @@ export const plantedBugs: readonly PlantedBug[] = [
         put: "outbox.remove(row.sequence); publish('data/out', payload).then(",
       },
     ],
-    notice: byBroker,
+    notice: (site) => byBroker(site),
   },
   {
     name: 'hands over again what was accepted, under until-accepted',
+    sign: 'run again',
     edits: [
       ...crashPoints,
       {
@@ -198,14 +226,15 @@ export const plantedBugs: readonly PlantedBug[] = [
         put: "return redelivery === 'never' ? dead('outcome-unknown',",
       },
     ],
-    notice: (scope, program) =>
-      byKills(scope, program, {
+    notice: (site) =>
+      byKills(site, {
         redelivery: 'until-accepted',
         only: { point: 'hand-over-after', ms: 0 },
       }),
   },
   {
     name: 'knows no limit of bytes',
+    sign: 'MiB',
     edits: [
       {
         file: 'src/mqtt/packet-filter',
@@ -213,13 +242,14 @@ export const plantedBugs: readonly PlantedBug[] = [
         put: 'if (length >= 0) {',
       },
     ],
-    async notice(scope, program) {
+    async notice({ scope, program }) {
       const { peak } = await announcedPacket(scope, { mebibytes: 200, program });
-      return peak > 150 ? [`${Math.round(peak)} MiB`] : [];
+      return found('MiB', peak > 150 ? Math.round(peak) : 0);
     },
   },
   {
     name: 'ends the connection at a packet that is too large',
+    sign: 'stuck',
     edits: [
       {
         file: 'src/mqtt/packet-filter',
@@ -227,10 +257,11 @@ export const plantedBugs: readonly PlantedBug[] = [
         put: "this.#refuse('too much'); this.#skipping = length;",
       },
     ],
-    notice: byBroker,
+    notice: (site) => byBroker(site),
   },
   {
     name: 'charges innocents',
+    sign: 'given up',
     edits: [
       {
         file: 'src/dispatcher/outcomes',
@@ -243,15 +274,18 @@ export const plantedBugs: readonly PlantedBug[] = [
         put: 'return again({ workerDeaths: 1 });',
       },
     ],
-    async notice(scope, program) {
+    async notice({ scope, program }) {
       const { reasons } = await poison(scope, program);
-      const charged = reasons['worker-died'] ?? 0;
-      return charged === 1 ? [] : [`${charged} given up`];
+      return found('given up', (reasons['worker-died'] ?? 0) - 1);
     },
   },
 ];
 
-/** Plants it, and says what was noticed. */
-export async function tryOut(scope: Scope, { edits, notice }: PlantedBug): Promise<readonly string[]> {
-  return await notice(scope, instrumented(scope, edits));
+/** Plants it, and says how often what names it was found; nothing when it was not. */
+export async function tryOut(
+  { edits, sign, notice }: PlantedBug,
+  { scope, dice }: Omit<Site, 'program'>,
+): Promise<number> {
+  const findings = await notice({ scope, dice, program: instrumented(scope, edits) });
+  return findings.find((finding) => finding.sign === sign)?.count ?? 0;
 }

@@ -25,7 +25,6 @@ export interface SessionOptions {
   /** Topics of the host: `<prefix>/<client-id>`. */
   readonly base: string;
   readonly directive: string;
-  readonly messages: number;
   /** Bytes that the daemon takes as one packet. */
   readonly packetLimit: number;
 }
@@ -46,10 +45,13 @@ export class Session {
 
   constructor(options: SessionOptions) {
     this.#options = options;
-    const { dice, messages } = options;
-    for (let index = 0; index < messages; index += 1) {
+  }
+
+  /** So many more requests, and what else a broker sends between them. */
+  add(requests: number): void {
+    for (let index = 0; index < requests; index += 1) {
       this.#waiting.push(this.#request(index));
-      if (dice.next() < 0.05) this.#waiting.push(this.#nuisance());
+      if (this.#options.dice.next() < 0.05) this.#waiting.push(this.#nuisance());
     }
   }
 

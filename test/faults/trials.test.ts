@@ -13,6 +13,8 @@ const chosen = [
   'inbound-until-accepted',
   'outbound-http',
   'power-cuts',
+  'attached-lasting',
+  'attached-workers',
   'broker',
   'workers',
   'rules',

@@ -1,6 +1,7 @@
 /** Every trial, in the order in which they run. */
 import { crashPoints } from './crash-points.ts';
 import { type Edit, instrumented } from './instrumented.ts';
+import { plantedBugs, tryOut } from './planted.ts';
 import { volatileDisk } from './power-cuts.ts';
 import type { Figure } from './report.ts';
 import type { Trial } from './trial.ts';
@@ -19,6 +20,7 @@ type KillsCount = Pick<KillsOptions, 'messages' | 'kills'>;
 const calm: KillsCount = { messages: 50_000, kills: 0 };
 const inbound: KillsCount = { messages: 50_000, kills: 100 };
 const outbound: KillsCount = { messages: 10_000, kills: 50 };
+const attached: KillsCount = { messages: 20_000, kills: 100 };
 const power: KillsCount = { messages: 20_000, kills: 100 };
 
 interface KillsTrialOptions extends Omit<KillsOptions, 'dice' | 'program' | 'crashing' | keyof KillsCount> {
@@ -103,6 +105,40 @@ export const trials: readonly Trial[] = [
       { name: 'power cut: answered Sends lost', value: result.responsesLost.length, atMost: 0 },
     ],
   ),
+  killsTrial(
+    'attached-until-done',
+    { count: attached, redelivery: 'until-done', worker: 'attached' },
+    (result) => [
+      {
+        name: 'daemon killed, attached, until-done: not answered',
+        value: result.lost.length + result.reported,
+        atMost: 0,
+      },
+      { name: 'the same: receipted answers lost', value: result.responsesLost.length, atMost: 0 },
+      { name: 'the same: run again in one process', value: result.ranAgainThere, atMost: 0 },
+    ],
+  ),
+  killsTrial(
+    'attached-until-accepted',
+    { count: attached, redelivery: 'until-accepted', worker: 'attached' },
+    (result) => [
+      { name: 'daemon killed, attached, until-accepted: nothing said', value: result.lost.length, atMost: 0 },
+      { name: 'the same: receipted answers lost', value: result.responsesLost.length, atMost: 0 },
+      { name: 'the same: run again', value: result.ranAgain, atMost: 0 },
+    ],
+  ),
+  killsTrial(
+    'attached-lasting',
+    { count: attached, redelivery: 'until-done', worker: 'lasting' },
+    (result) => [
+      {
+        name: 'daemon killed, its worker goes on: not answered',
+        value: result.lost.length + result.reported,
+        atMost: 0,
+      },
+      { name: 'the same: run again in one process', value: result.ranAgainThere, atMost: 0 },
+    ],
+  ),
   {
     name: 'broker',
     async run({ scope, dice, share }): Promise<Figure[]> {
@@ -146,6 +182,7 @@ export const trials: readonly Trial[] = [
         dice,
         faults: Math.ceil(200 * share),
         workers: 6,
+        kind: 'plain',
       });
       const acknowledged = untilDone.acknowledged + untilAccepted.acknowledged;
       return [
@@ -169,6 +206,44 @@ export const trials: readonly Trial[] = [
           unit: 'ms',
           atMost: 3_000,
           detail: `${recoveries.length} kills`,
+        },
+      ];
+    },
+  },
+  {
+    name: 'attached-workers',
+    async run({ scope, dice, share }): Promise<Figure[]> {
+      const { faults, untilDone, untilAccepted, bystander } = await workerFaults(scope, {
+        dice,
+        faults: Math.ceil(200 * share),
+        workers: 6,
+        kind: 'attached',
+      });
+      const acknowledged = untilDone.acknowledged + untilAccepted.acknowledged;
+      return [
+        {
+          name: 'attached workers killed and cut: lost',
+          value: untilDone.lost.length + untilDone.reported + untilAccepted.lost.length,
+          atMost: 0,
+          detail: `${faults} faults, ${acknowledged} messages, ${untilAccepted.reported} reported`,
+        },
+        {
+          name: 'the same: receipted answers lost',
+          value: untilDone.responsesLost.length + untilAccepted.responsesLost.length,
+          atMost: 0,
+        },
+        {
+          name: 'the same: run again in one process',
+          value: untilDone.ranAgainThere + untilAccepted.ranAgainThere,
+          atMost: 0,
+        },
+        { name: 'the same, until-accepted: run again', value: untilAccepted.ranAgain, atMost: 0 },
+        {
+          name: 'the same: delay of another worker',
+          value: Math.max(...bystander),
+          unit: 'ms',
+          atMost: 2_000,
+          detail: `${bystander.length} messages`,
         },
       ];
     },
@@ -265,6 +340,29 @@ export const trials: readonly Trial[] = [
           detail: told.join(', '),
         },
       ];
+    },
+  },
+  {
+    name: 'planted',
+    async run({ scope, dice, share }): Promise<Figure[]> {
+      const tries = Math.ceil(10 * share);
+      const seen = new Map(plantedBugs.map((bug) => [bug, 0]));
+      for (let turn = 0; turn < tries; turn += 1) {
+        // Most of their time they wait, so they do it together.
+        const found = plantedBugs.map((bug) =>
+          tryOut(bug, { scope, dice: dice.fork(`${bug.name} ${turn}`) }),
+        );
+        const counts = await Promise.all(found);
+        for (const [index, bug] of plantedBugs.entries()) {
+          if ((counts[index] ?? 0) > 0) seen.set(bug, (seen.get(bug) ?? 0) + 1);
+        }
+      }
+      return [...seen].map(([{ name, sign }, value]) => ({
+        name: `noticed: it ${name}`,
+        value,
+        atLeast: 1,
+        detail: `of ${tries} tries, by ${sign}`,
+      }));
     },
   },
 ];

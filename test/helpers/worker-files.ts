@@ -107,6 +107,10 @@ export interface AttachedWorkerOptions extends WorkerOptions {
   readonly behaviours?: readonly string[];
   readonly ledger?: string;
   readonly concurrency?: number;
+  /** Milliseconds before it answers. */
+  readonly delay?: number;
+  /** File with the faults that are to happen. */
+  readonly faults?: string;
 }
 
 /** An echo worker on Attach and grpc-js that breaks when told to. */
@@ -121,12 +125,17 @@ export function attachedWorker(options: AttachedWorkerOptions = {}): WorkerFile 
   const env: Record<string, string> = { FIXTURE_HANDLER: handler, FIXTURE_BEHAVIOURS: behaviours.join() };
   if (options.ledger !== undefined) env['FIXTURE_LEDGER'] = options.ledger;
   if (options.concurrency !== undefined) env['FIXTURE_CONCURRENCY'] = String(options.concurrency);
+  if (options.delay !== undefined) env['FIXTURE_DELAY'] = String(options.delay);
+  if (options.faults !== undefined) env['FIXTURE_FAULTS'] = options.faults;
   return {
     name,
     text: nodeScript(path.join(fixtures, 'attached-worker.mjs')),
     config: [...policy(redelivery), environment(env), ...config],
   };
 }
+
+/** The echo worker on the SDK that writes down what it runs, to be started by its author and not by a daemon. */
+export const sdkProgram: string = path.join(fixtures, 'sdk-worker.mjs');
 
 /** An echo worker that dials anew for every answer and gives the daemon a second for it, at little cost of its own. */
 export function leanGoWorker(options: WorkerOptions = {}): WorkerFile {

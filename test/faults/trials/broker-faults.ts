@@ -20,6 +20,8 @@ export interface BrokerFaultsOptions {
   readonly faults: number;
   /** Requests that come between two faults. */
   readonly messagesPerFault: number;
+  /** Each ends a connection. */
+  readonly onlyEnds?: boolean;
   /** Milliseconds without any progress after which it is stuck. */
   readonly patience?: number;
   /** Another build of the daemon. */
@@ -39,6 +41,7 @@ const maxMessageSize = 64 * 1024;
 const packetLimit = maxMessageSize + 130 * 1024;
 export async function brokerFaults(scope: Scope, options: BrokerFaultsOptions): Promise<BrokerFaultsResult> {
   const { dice, faults, messagesPerFault, patience = 20_000, program } = options;
+  const kinds = options.onlyEnds ? ends : faultsOf;
   const script: BrokerScript = {};
   const broker = await startScriptedBroker(script);
   scope.defer(() => broker.close());
@@ -48,7 +51,6 @@ export async function brokerFaults(scope: Scope, options: BrokerFaultsOptions): 
     dice,
     base: `yggdrasil/${defaultClientId}`,
     directive: 'echo',
-    messages: faults * messagesPerFault,
     packetLimit,
   });
   const site: Site = { script, proxy, dice, session, connection: undefined, refusals: 0, subscribed: false };
@@ -96,10 +98,11 @@ export async function brokerFaults(scope: Scope, options: BrokerFaultsOptions): 
   let struck = 0;
   let stuck: string | undefined;
   try {
-    for (; struck < faults && !session.over; struck += 1) {
+    for (; struck < faults; struck += 1) {
+      session.add(messagesPerFault);
       const target = session.ledgers.settled + dice.between(1, messagesPerFault);
-      await goesOn(() => session.ledgers.settled >= target || session.over);
-      await strike(site);
+      await goesOn(() => session.ledgers.settled >= target);
+      await dice.pick(kinds)(site);
     }
     proxy.passage = { kind: 'whole' };
     script.publish = (packet) => take(site, packet);
@@ -157,7 +160,7 @@ function hasSpoken({ received, closed }: BrokerConnection): boolean {
 type Fault = (site: Site) => void | Promise<void>;
 
 /** One connection is ended, in some way. */
-const ends: ReadonlyArray<Fault> = [
+const ends: readonly [Fault, ...Fault[]] = [
   ({ connection }) => connection?.drop(),
   ({ connection }) => connection?.reset(),
   ({ connection }) => connection?.cutInside('{"type":"data"}'),
@@ -166,7 +169,7 @@ const ends: ReadonlyArray<Fault> = [
 ];
 
 const faultsOf: readonly [Fault, ...Fault[]] = [
-  ...(ends as [Fault, ...Fault[]]),
+  ...ends,
   // Half-open: both sides believe in the connection for a while.
   async ({ proxy, dice }) => {
     proxy.passage = { kind: 'swallowed' };
@@ -231,10 +234,6 @@ const faultsOf: readonly [Fault, ...Fault[]] = [
   ({ connection }) => connection?.send({ cmd: 'puback', messageId: 65_000 }),
   ({ connection }) => void connection?.publish({ topic: 'somebody/else', payload: 'x', qos: 0 }),
 ];
-
-async function strike(site: Site): Promise<void> {
-  await site.dice.pick(faultsOf)(site);
-}
 
 function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));

@@ -1,11 +1,13 @@
 /** The daemon is killed again and again while messages flow, at random or at a named point. */
+import path from 'node:path';
+import { Child } from '../../helpers/child.ts';
 import { reply, startContentServer } from '../../helpers/http-content.ts';
-import { ledger } from '../../helpers/ledger.ts';
+import { type Ledger, ledger } from '../../helpers/ledger.ts';
 import { type Mosquitto, startMosquitto } from '../../helpers/mosquitto.ts';
 import { connectMqttServer } from '../../helpers/mqtt-server.ts';
 import type { Scope } from '../../helpers/scope.ts';
-import { nodeWorker } from '../../helpers/worker-files.ts';
-import { createHome, startYggd, type Yggd } from '../../helpers/yggd.ts';
+import { attachedWorker, nodeWorker, sdkProgram, type WorkerFile } from '../../helpers/worker-files.ts';
+import { createHome, type Home, startYggd, type Yggd } from '../../helpers/yggd.ts';
 import { crashAt, runningPoints, stopPoints } from '../crash-points.ts';
 import type { Dice } from '../dice.ts';
 import { compare, type Verdict } from '../ledgers.ts';
@@ -16,6 +18,11 @@ export interface KillsOptions {
   readonly messages: number;
   readonly kills: number;
   readonly redelivery: 'until-accepted' | 'until-done';
+  /**
+   * `plain`, which it is when not set, and `attached` end with the daemon that started them; `lasting` is an attached
+   * one on the SDK that nobody started but its author, and goes on.
+   */
+  readonly worker?: 'plain' | 'attached' | 'lasting';
   /** Slots of the worker; not set: as many as workers have in general. */
   readonly slots?: number;
   /** How answers leave the host. */
@@ -69,13 +76,15 @@ export interface KillsResult extends Verdict {
 }
 
 const usualSlots = 64;
+/** Milliseconds that an attached worker has a message in hand. */
+const attachedDelay = 20;
 /** How often a daemon passes a named point, at most, before it ends there; some are passed once for many messages. */
 const mostPasses = 24;
 /** Milliseconds that a daemon takes to end at a point of its stop. */
 const stopPatience = 30_000;
 
 export async function kills(scope: Scope, options: KillsOptions): Promise<KillsResult> {
-  const { messages, redelivery, via = 'mqtt', crashing, program, patience = 30_000 } = options;
+  const { messages, worker = 'plain', crashing, program, patience = 30_000 } = options;
   const { slots = usualSlots, detached = false } = options;
   const plan = planOf(options);
   const book = ledger(scope);
@@ -83,16 +92,10 @@ export async function kills(scope: Scope, options: KillsOptions): Promise<KillsR
   // As many under way at a time as the driver has unsettled, not the broker's usual twenty.
   const broker = await startMosquitto(scope, { lines: ['max_inflight_messages 1000'] });
   const server = await connectMqttServer(scope, broker.url);
-  const home = createHome(scope, [
-    nodeWorker({
-      handler: 'echo',
-      redelivery,
-      behaviours: ['signed'],
-      detached,
-      ledger: book.file,
-      ...(via === 'http' && { answerTo: `${sink.origin}/sink` }),
-    }),
-  ]);
+  const home = createHome(
+    scope,
+    worker === 'lasting' ? [] : [workerOf(options, book, `${sink.origin}/sink`)],
+  );
   const start = (crash?: NodeJS.ProcessEnv): Yggd =>
     startYggd(scope, {
       home,
@@ -105,8 +108,13 @@ export async function kills(scope: Scope, options: KillsOptions): Promise<KillsR
 
   // The host has subscribed once, so that the broker keeps what comes while it is away.
   const first = start();
+  let lasting: Child | undefined;
+  if (worker === 'lasting') {
+    await server.online([]);
+    lasting = startLasting(scope, home, options, book);
+  }
   await server.online(['echo']);
-  await first.stopCleanly();
+  await (lasting ? first.stop() : first.stopCleanly());
 
   // What flows in while the daemon is killed is a part of what flows between two kills.
   const unsettled = Math.min(600, Math.ceil(messages / plan.length / 2));
@@ -135,15 +143,46 @@ export async function kills(scope: Scope, options: KillsOptions): Promise<KillsR
   const last = start();
   await server.online(['echo'], { after });
   await load.end();
+  lasting?.kill('SIGTERM');
+  await lasting?.ended(stopPatience);
   await last.stopCleanly();
   return { ...compare(load.ledgers, book.entries()), kills: struck, atPoints, slots };
+}
+
+function workerOf(options: KillsOptions, book: Ledger, sink: string): WorkerFile {
+  const { redelivery, worker = 'plain', via = 'mqtt', detached = false } = options;
+  const common = { handler: 'echo', redelivery, ledger: book.file };
+  if (worker === 'plain') {
+    return nodeWorker({
+      ...common,
+      behaviours: ['signed'],
+      detached,
+      ...(via === 'http' && { answerTo: sink }),
+    });
+  }
+  return attachedWorker({
+    ...common,
+    behaviours: redelivery === 'until-accepted' ? ['accepts'] : [],
+    delay: attachedDelay,
+  });
+}
+
+function startLasting(scope: Scope, home: Home, { redelivery }: KillsOptions, book: Ledger): Child {
+  return new Child(scope, process.execPath, [sdkProgram], {
+    env: {
+      YGG_SOCKET_ADDR: `unix:${path.join(home.runtimeDir, 'dispatcher.sock')}`,
+      ...{ FIXTURE_HANDLER: 'echo', FIXTURE_REDELIVERY: redelivery },
+      ...{ FIXTURE_DELAY: String(attachedDelay), FIXTURE_LEDGER: book.file },
+    },
+  });
 }
 
 /** Random strikes and named points take turns: a message that is in hand at five ends in a row is given up. */
 function planOf(options: KillsOptions): Strike[] {
   const { dice, messages, kills: count, via = 'mqtt', crashing, only, detached = false } = options;
+  const { worker = 'plain' } = options;
   const share = Math.max(1, Math.floor(messages / count));
-  const points = runningPoints({ via, detached });
+  const points = runningPoints({ via, detached, attached: worker !== 'plain' });
   return Array.from({ length: count }, (_, index): Strike => {
     if (only) return { kind: 'point', ...only, count: dice.between(10, mostPasses), settled: share };
     if (crashing !== undefined && index % 2 === 1) {

@@ -1,4 +1,7 @@
-/** Workers are killed, stopped and slow to start while messages flow; one of them is left alone and watched. */
+/**
+ * Workers are killed, stopped and slow to start while messages flow, and attached ones killed or cut off at every kind of
+ * frame; one worker is left alone and watched.
+ */
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { type Ledger, ledger } from '../../helpers/ledger.ts';
@@ -7,18 +10,19 @@ import { connectMqttServer } from '../../helpers/mqtt-server.ts';
 import { alive } from '../../helpers/processes.ts';
 import type { Scope } from '../../helpers/scope.ts';
 import { tempDir } from '../../helpers/temp-dir.ts';
-import { nodeWorker, type WorkerFile } from '../../helpers/worker-files.ts';
+import { attachedWorker, nodeWorker, type WorkerFile } from '../../helpers/worker-files.ts';
 import { createHome, startYggd } from '../../helpers/yggd.ts';
 import type { Dice } from '../dice.ts';
 import { compare, type Verdict } from '../ledgers.ts';
 import { Load, type Span } from '../load.ts';
-import { watchStandstills } from '../running-time.ts';
+import { runningTime, watchStandstills } from '../running-time.ts';
 
 export interface WorkerFaultsOptions {
   readonly dice: Dice;
   readonly faults: number;
   /** Workers that are struck, besides the one that is not; faults come to them in turns. */
   readonly workers: number;
+  readonly kind: 'plain' | 'attached';
   readonly program?: string;
 }
 
@@ -36,18 +40,35 @@ export interface WorkerFaultsResult {
 /** Milliseconds between two faults of one worker: it has been registered long enough to be restarted at once. */
 const gap = 6_000;
 
+type Redelivery = 'until-accepted' | 'until-done';
+
 interface Target {
   readonly name: string;
-  readonly redelivery: 'until-accepted' | 'until-done';
+  readonly redelivery: Redelivery;
   readonly book: Ledger;
-  readonly delayFile: string;
+  /** Tells a plain worker how slowly to start, and an attached one which faults to have. */
+  readonly orders: string;
   readonly worker: WorkerFile;
 }
 
+type Strike = 'kill' | 'stop' | 'slow-start' | 'frame';
+
+const strikesOf: Readonly<Record<WorkerFaultsOptions['kind'], readonly [Strike, ...Strike[]]>> = {
+  plain: ['kill', 'kill', 'slow-start', 'stop'],
+  attached: ['frame', 'frame', 'frame', 'kill', 'stop'],
+};
+
+/** Kinds of frames of either side, and those that come only where a worker says what it accepted. */
+const frames = ['at-answers', 'at-outcomes', 'on-deliveries', 'on-receipts', 'on-settled'] as const;
+const openingFrames = ['at-hello', 'on-welcome'] as const;
+const acceptingFrames = ['at-accepted', 'on-recorded'] as const;
+/** Milliseconds of running time in which a frame of every kind has come by. */
+const framePatience = 5_000;
+
 export async function workerFaults(scope: Scope, options: WorkerFaultsOptions): Promise<WorkerFaultsResult> {
-  const { dice, faults, workers, program } = options;
-  const folder = tempDir(scope, 'delays-');
-  const targets = Array.from({ length: workers }, (_, index) => targetOf(scope, folder, index));
+  const { dice, faults, workers, kind: workerKind, program } = options;
+  const folder = tempDir(scope, 'orders-');
+  const targets = Array.from({ length: workers }, (_, index) => targetOf(scope, folder, workerKind, index));
   const bystander = nodeWorker({ handler: 'bystander' });
   const broker = await startMosquitto(scope);
   const server = await connectMqttServer(scope, broker.url);
@@ -71,8 +92,10 @@ export async function workerFaults(scope: Scope, options: WorkerFaultsOptions): 
     const begun = performance.now();
     for (const target of targets) {
       if (struck === faults) break;
-      const kind = dice.pick(['kill', 'kill', 'slow-start', 'stop']);
-      writeFileSync(target.delayFile, String(kind === 'slow-start' ? dice.between(500, 3_000) : 0));
+      const kind = dice.pick(strikesOf[workerKind]);
+      if (workerKind === 'plain') {
+        writeFileSync(target.orders, String(kind === 'slow-start' ? dice.between(500, 3_000) : 0));
+      }
       if (await strike(target, kind, dice)) {
         struck += 1;
         if (kind === 'kill') kills.push({ target, at: Date.now() });
@@ -108,34 +131,62 @@ export async function workerFaults(scope: Scope, options: WorkerFaultsOptions): 
   };
 }
 
-function targetOf(scope: Scope, folder: string, index: number): Target {
+function targetOf(scope: Scope, folder: string, kind: WorkerFaultsOptions['kind'], index: number): Target {
   const name = `target-${index}`;
   const redelivery = index % 2 === 0 ? 'until-done' : 'until-accepted';
   const book = ledger(scope);
-  const delayFile = path.join(folder, name);
-  writeFileSync(delayFile, '0');
-  const worker = nodeWorker({
-    handler: name,
-    redelivery,
-    ledger: book.file,
-    startDelay: delayFile,
-    delay: 10,
-  });
-  return { name, redelivery, book, delayFile, worker };
+  const orders = path.join(folder, name);
+  writeFileSync(orders, '');
+  const common = { handler: name, redelivery, ledger: book.file, delay: 10 } as const;
+  const worker =
+    kind === 'plain'
+      ? nodeWorker({ ...common, startDelay: orders })
+      : attachedWorker({
+          ...common,
+          faults: orders,
+          behaviours: redelivery === 'until-accepted' ? ['accepts'] : [],
+        });
+  return { name, redelivery, book, orders, worker };
 }
 
 /** Strikes its incarnation, when it has been registered for long enough; says whether it did. */
-async function strike({ book }: Target, kind: 'kill' | 'slow-start' | 'stop', dice: Dice): Promise<boolean> {
-  const last = book.events('register').at(-1);
+async function strike(target: Target, kind: Strike, dice: Dice): Promise<boolean> {
+  const last = target.book.events('register').at(-1);
   if (!last || !alive(last.pid) || Date.now() - last.at < gap) return false;
   const { pid } = last;
-  if (kind === 'stop') {
-    process.kill(pid, 'SIGSTOP');
-    await sleep(dice.between(100, 1_000));
-    // Half of them are killed while they stand still.
-    process.kill(pid, dice.next() < 0.5 ? 'SIGCONT' : 'SIGKILL');
-  } else process.kill(pid, 'SIGKILL');
-  return true;
+  switch (kind) {
+    case 'frame':
+      return await strikeAtFrame(target, dice);
+    case 'stop':
+      process.kill(pid, 'SIGSTOP');
+      await sleep(dice.between(100, 1_000));
+      // Half of them are killed while they stand still.
+      process.kill(pid, dice.next() < 0.5 ? 'SIGCONT' : 'SIGKILL');
+      return true;
+    default:
+      process.kill(pid, 'SIGKILL');
+      return true;
+  }
+}
+
+/** Has it end itself, or give up its stream, at a frame of some kind; says whether such a frame came by. */
+async function strikeAtFrame({ redelivery, book, orders }: Target, dice: Dice): Promise<boolean> {
+  const kinds = [...frames, ...openingFrames, ...(redelivery === 'until-accepted' ? acceptingFrames : [])];
+  const frame = kinds[dice.upTo(kinds.length)] ?? 'at-answers';
+  const order = `${dice.pick(['kill', 'cut'])}-${frame}`;
+  const isOpening = openingFrames.some((opening) => opening === frame);
+  const past = book.events('fault').length;
+  writeFileSync(orders, isOpening ? `cut-on-deliveries\n${order}` : order);
+  const happened = (): boolean =>
+    book
+      .events('fault')
+      .slice(past)
+      .some((entry) => entry['fault'] === order);
+  const time = runningTime();
+  while (!happened() && time.passed < framePatience) await sleep(20);
+  time.end();
+  if (!happened()) writeFileSync(orders, '');
+  return happened();
 }
 
 function sum(verdicts: readonly Verdict[]): Verdict {
@@ -146,6 +197,7 @@ function sum(verdicts: readonly Verdict[]): Verdict {
     lost: [...total.lost, ...verdict.lost],
     responsesLost: [...total.responsesLost, ...verdict.responsesLost],
     ranAgain: total.ranAgain + verdict.ranAgain,
+    ranAgainThere: total.ranAgainThere + verdict.ranAgainThere,
     answeredAgain: total.answeredAgain + verdict.answeredAgain,
     reasons: Object.fromEntries(
       [...Object.keys(total.reasons), ...Object.keys(verdict.reasons)].map((reason) => [
