@@ -15,6 +15,8 @@ export interface Certificates {
   readonly ca: string;
   /** For 127.0.0.1 and localhost. */
   readonly server: KeyPair;
+  /** Signs another one, for these host names. */
+  serverFor(names: readonly string[]): KeyPair;
   /** Signs another client certificate with this Common Name. */
   client(commonName: string): KeyPair;
 }
@@ -65,6 +67,8 @@ export function createCertificates(scope: Scope): Certificates {
   return {
     ca: file('ca.pem'),
     server: issue('test server', 'subjectAltName=IP:127.0.0.1,DNS:localhost\nextendedKeyUsage=serverAuth\n'),
+    serverFor: (names) =>
+      issue('test server', `subjectAltName=${names.map((name) => `DNS:${name}`).join()}\n`),
     client: (commonName) => issue(commonName, 'extendedKeyUsage=clientAuth\n'),
   };
 }

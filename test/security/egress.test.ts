@@ -1,0 +1,40 @@
+/**
+ * Where a message makes the daemon connect to, what it is shown there, and what comes back (docs/security.md): tried
+ * against servers that take down everything that reaches them.
+ */
+import { describe } from 'vitest';
+import { Tally } from './attempts.ts';
+import { reaching, reachingControls } from './egress/addresses.ts';
+import { answering, answeringControls } from './egress/answers.ts';
+import { believing, showing, showingControls } from './egress/certificates.ts';
+import { injecting, injectingControls } from './egress/headers.ts';
+
+describe('a message, a server or a worker tries to', () => {
+  const tally = new Tally('egress');
+
+  describe('have the daemon connect where it must not', () => {
+    tally.attempts(reaching());
+    tally.controls(reachingControls());
+  });
+
+  describe('see the client certificate', () => {
+    tally.attempts(showing());
+    tally.controls(showingControls());
+  });
+
+  describe('pass for a server', () => {
+    tally.attempts(believing());
+  });
+
+  describe('harm with an answer', () => {
+    tally.attempts(answering());
+    tally.controls(answeringControls());
+  });
+
+  describe('say what is not its to say', () => {
+    tally.attempts(injecting());
+    tally.controls(injectingControls());
+  });
+
+  tally.closes(150);
+});
