@@ -36,10 +36,19 @@ running_units() {
         while read -r unit rest; do echo "$unit"; done
 }
 
-# The runtime directory of a unit.
-runtime_dir() {
-    folder=$(systemctl show --property RuntimeDirectory --value "$1" 2>/dev/null) || folder=
-    echo "/run/${folder:-yggdrasil}"
+# What a unit says about one thing.
+unit_says() {
+    systemctl show --property "$2" --value "$1" 2>/dev/null || :
+}
+
+# Runs a program as the user of a unit: what belongs to others is not believed.
+as_unit() {
+    user=$(unit_says "$1" User)
+    shift
+    case "$user" in
+    '' | root) "$@" ;;
+    *) runuser -u "$user" -- "$@" ;;
+    esac
 }
 
 # Words that name the configuration of a unit.
@@ -62,16 +71,18 @@ restart_units() {
     fi
 }
 
-# As the unit's daemon finds its directories. Its unit may have been changed meanwhile; then this finds nobody.
+# Looks for the daemon where its unit has it; to be called in a shell of its own.
 wish_restart() {
+    directory=$(unit_says "$1" RuntimeDirectory)
+    RUNTIME_DIRECTORY=/run/${directory:-yggdrasil}
+    export RUNTIME_DIRECTORY
     # shellcheck disable=SC2046
-    RUNTIME_DIRECTORY=$(runtime_dir "$1") \
-        /usr/bin/yggctl restart --when-idle --within 1h $(config_words "$1") 2>&1
+    as_unit "$1" /usr/bin/yggctl restart --when-idle --within 1h $(config_words "$1") 2>&1
 }
 
 restart_unit() {
     # shellcheck disable=SC2046
-    if ! said=$(/usr/bin/yggd $(config_words "$1") --check-config 2>&1); then
+    if ! said=$(as_unit "$1" /usr/bin/yggd $(config_words "$1") --check-config 2>&1); then
         say "$1 goes on with the old version, for its configuration is not fit for the new one:"
         say "$said"
         say "Correct it, then: systemctl restart $1"
@@ -112,5 +123,5 @@ stop_unit() {
 
 # Messages that were not finished, ids, and whatever else the daemon kept.
 forget_state() {
-    rm -rf /var/lib/yggdrasil /var/lib/yggdrasil-* /run/yggdrasil /run/yggdrasil-*
+    rm -rf /var/lib/yggdrasil /var/lib/yggdrasil@* /run/yggdrasil /run/yggdrasil@* /run/yggdrasil-workers
 }

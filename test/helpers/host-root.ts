@@ -20,9 +20,23 @@ const systemctl = `#!/bin/sh
 echo "$*" >> /systemctl.log
 case "$1" in
 list-units) while read -r unit; do echo "$unit loaded active running"; done < /units ;;
-show) read -r folder < /runtime-directory; echo "$folder" ;;
+show) read -r value < "/unit-$3"; echo "$value" ;;
 esac
 `;
+
+/** Notes whom it would be, and goes on as who it is. */
+const runuser = `#!/bin/sh
+echo "runuser $*" >> /systemctl.log
+shift 3
+exec "$@"
+`;
+
+/** What units say of themselves. */
+interface UnitFacts {
+  /** Below `/run`. */
+  readonly runtimeDirectory?: string;
+  readonly user?: string;
+}
 
 export class HostRoot {
   readonly folder: string;
@@ -45,6 +59,7 @@ export class HostRoot {
       if (!existsSync(this.at(library))) cpSync(library, this.at(library), { dereference: true });
     }
     this.write('usr/bin/systemctl', systemctl, 0o755);
+    this.write('usr/bin/runuser', runuser, 0o755);
     this.running([]);
   }
 
@@ -66,14 +81,15 @@ export class HostRoot {
     writeFileSync(this.at(place), content, { mode });
   }
 
-  /** Units that systemctl is to say run, each with this runtime directory below `/run`. */
-  running(units: readonly string[], runtimeDirectory = 'yggdrasil'): void {
+  /** Units that systemctl is to say run. */
+  running(units: readonly string[], { runtimeDirectory = 'yggdrasil', user = '' }: UnitFacts = {}): void {
     this.write('units', units.map((unit) => `${unit}\n`).join(''));
-    this.write('runtime-directory', `${runtimeDirectory}\n`);
+    this.write('unit-RuntimeDirectory', `${runtimeDirectory}\n`);
+    this.write('unit-User', `${user}\n`);
     this.write('systemctl.log', '');
   }
 
-  /** What systemctl was asked since the last `running`. */
+  /** What systemctl and runuser were asked since the last `running`. */
   get asked(): readonly string[] {
     return this.read('systemctl.log').split('\n').slice(0, -1);
   }

@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { canCopyHost, runOnCopiedHost } from '../helpers/copied-host.ts';
 import { HostRoot, type PackageTool, packageName, packageTools, run } from '../helpers/host-root.ts';
 import { startMosquitto } from '../helpers/mosquitto.ts';
 import { connectMqttServer, type Published } from '../helpers/mqtt-server.ts';
@@ -166,7 +167,7 @@ asRoot.each(packageTools)('the $kind', (tool) => {
     const yggd = startYggd(own, { home, brokers: [broker.url], program: daemon });
     await server.online(['command'], { deadline: 30_000 });
     await waitFor(() => home.runtimeFiles().includes('control.sock'), { what: 'the control socket' });
-    root.running(['yggd.service'], `${path.basename(folder)}/run`);
+    root.running(['yggd.service'], { runtimeDirectory: `${path.basename(folder)}/run` });
 
     const id = await server.send({ directive: 'command', content: { command: 'install' } });
     const answer = await waitFor(() => finalAnswer(server.answersTo(id)), {
@@ -194,7 +195,7 @@ asRoot.each(packageTools)('the $kind', (tool) => {
   });
 
   test('leaves a daemon alone whose configuration is not fit for the new version, or that nobody finds', () => {
-    root.running(['yggdrasil@lab.service', 'yggdrasil@gone.service']);
+    root.running(['yggdrasil@lab.service', 'yggdrasil@gone.service'], { user: 'yggdrasil' });
     root.write('etc/yggdrasil/yggdrasil-lab.toml', 'log-levl = "debug"\n');
     root.write('etc/yggdrasil/yggdrasil-gone.toml', '');
     const said = installed(tool, root);
@@ -202,6 +203,10 @@ asRoot.each(packageTools)('the $kind', (tool) => {
     expect(said).toContain('/etc/yggdrasil/yggdrasil-lab.toml:1:1: log-levl ("debug") is not an option');
     expect(said).toContain('Correct it, then: systemctl restart yggdrasil@lab.service');
     expect(said).toContain('Then: systemctl restart yggdrasil@gone.service');
+    const wish = '/usr/bin/yggctl restart --when-idle --within 1h';
+    expect(root.asked).toContain(
+      `runuser -u yggdrasil -- ${wish} --config /etc/yggdrasil/yggdrasil-gone.toml`,
+    );
     expect(root.asked.filter((words) => /^(re)?start|^stop/.test(words))).toEqual([]);
   });
 
@@ -268,6 +273,29 @@ describe('a package that cannot be', () => {
 function other(): string {
   return process.arch === 'arm64' ? 'x64' : 'arm64';
 }
+
+/** The blocks below a heading of the page on installing. */
+function blocksBelow(heading: string, language: string): string[] {
+  const page = readFileSync(path.join(project, 'docs', 'install.md'), 'utf8');
+  const section = page.split(/^## /m).find((each) => each.startsWith(`${heading}\n`)) ?? '';
+  return [...section.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)].flatMap(([, tag, text = '']) =>
+    tag === language ? [text] : [],
+  );
+}
+
+asRoot('the page on installing', () => {
+  test.skipIf(!canCopyHost(scope))('leads to a worker that answers, followed to the letter', () => {
+    const [configuration = ''] = blocksBelow('First start', 'toml');
+    const [start = ''] = blocksBelow('First start', 'sh');
+    const [worker = ''] = blocksBelow('First worker', 'sh');
+    const script = `cat > /etc/yggdrasil/config.toml <<'END'\n${configuration}END\n${start}${worker}yggctl send echo hello`;
+    const { out, said, status } = runOnCopiedHost(testScope(), { deb: files['deb'] ?? '', script });
+    expect(status, said).toBe(0);
+    expect(out).toContain('ok: /etc/yggdrasil/config.toml, /usr/lib/yggdrasil/config.toml\n');
+    expect(out).toMatch(/^broker +\S/m);
+    expect(out).toMatch(/"hello"\n+"hello"\n$/);
+  });
+});
 
 test('npm installs the package for everybody, without its scripts', () => {
   const folder = tempDir(testScope());
