@@ -28,7 +28,7 @@ export interface ServiceDeps {
   readonly notifier: Pick<Notifier, 'ready' | 'reloading' | 'stopping'>;
   readonly clock: Pick<Clock, 'after' | 'monotonic'>;
   readonly log: Logger;
-  /** Milliseconds a stop may take. */
+  /** Milliseconds a stop may take; read when it begins. */
   readonly stopTimeout: number;
 }
 
@@ -47,7 +47,7 @@ const forceTimeout = 2_000;
 
 /** Runs it to its end; resolves with the exit status. */
 export function runService(deps: ServiceDeps): Promise<number> {
-  const { service, signals, notifier, clock, log, stopTimeout } = deps;
+  const { service, signals, notifier, clock, log } = deps;
   return new Promise((resolve) => {
     let askedAt: number | undefined;
     let forced = false;
@@ -70,6 +70,7 @@ export function runService(deps: ServiceDeps): Promise<number> {
       askedAt = now;
       log.info({}, 'stopping');
       void notifier.stopping();
+      const { stopTimeout } = deps;
       timer = clock.after(stopTimeout, () => force(`it takes longer than ${stopTimeout} ms`));
       service.stop().then(
         () => end(forced ? 1 : 0),

@@ -68,10 +68,15 @@ async function run({ options, warnings, files }: Loaded, readOptions: () => Opti
   });
   // A stop like every other one: what started the process starts it again.
   const onRestart = (): void => void process.kill(process.pid, 'SIGTERM');
+  let current = options;
+  const readAgain = (): Options => {
+    current = readOptions();
+    return current;
+  };
   // Loading it takes a while, in which signals are already listened to.
   const loading = import('../src/daemon.ts');
   const daemon = loading.then(({ createDaemon }) =>
-    createDaemon({ options, readOptions, onRestart, log, environment: processEnvironment() }),
+    createDaemon({ options, readOptions: readAgain, onRestart, log, environment: processEnvironment() }),
   );
   const status = await runService({
     service: serviceOf(daemon, beatOf(notifier, options, log)),
@@ -79,7 +84,9 @@ async function run({ options, warnings, files }: Loaded, readOptions: () => Opti
     notifier,
     clock: systemClock,
     log,
-    stopTimeout: options.stopTimeout,
+    get stopTimeout() {
+      return current.stopTimeout;
+    },
   });
   await endWith(status, log);
   return status;

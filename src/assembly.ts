@@ -9,6 +9,7 @@ import type { Clock } from './base/clock.ts';
 import { reasonOf } from './base/errors.ts';
 import type { Logger } from './base/log.ts';
 import { userSocketsDir } from './config/directories.ts';
+import { LiveOptions } from './config/live-options.ts';
 import type { Environment, Options } from './config/options.ts';
 import { Alarms } from './control/alarms.ts';
 import { createControlService } from './control/control-service.ts';
@@ -31,8 +32,14 @@ import { journalSettings } from './journal-settings.ts';
 import { createLifecycle, type Holding, type Lifecycle, type Part } from './lifecycle.ts';
 import { createMessageRouter } from './message-router/message-router.ts';
 import type { Connector } from './mqtt/connector.ts';
-import type { MqttOptions } from './mqtt/mqtt-connector.ts';
 import { openBroker } from './mqtt/open-broker.ts';
+import {
+  mqttFields,
+  mqttOptions,
+  processManagerOptions,
+  processorOptions,
+  routerOptions,
+} from './part-options.ts';
 import { runProgram } from './process/run-program.ts';
 import { createProcessManager } from './process-manager.ts';
 import { settleFault } from './signal-faults.ts';
@@ -52,9 +59,6 @@ export interface AssemblySettings {
   /** Ends the daemon in order, to be started anew by whoever started it. */
   readonly onRestart?: () => void;
 }
-
-/** Messages, and bytes of them, in the working set over all directives. */
-const globalWindow = { messages: 1_024, bytes: 16 * 1024 * 1024 };
 
 /** Everything a daemon consists of. */
 export interface Assembly {
@@ -86,7 +90,9 @@ export async function assemble(settings: AssemblySettings): Promise<Assembly> {
 }
 
 async function build(settings: AssemblySettings, holdings: Holdings): Promise<Assembly> {
-  const { options, environment, version, log, clock, random } = settings;
+  const { environment, version, log, clock, random } = settings;
+  const live = new LiveOptions(settings.options);
+  const options = live.now;
   for (const directory of new Set([options.stateDir, options.runtimeDir])) {
     ensurePrivateDirectory(directory);
     const claim = claimDirectory(directory);
@@ -97,7 +103,7 @@ async function build(settings: AssemblySettings, holdings: Holdings): Promise<As
   const alarms = new Alarms(() => clock.now());
   holdings.add('counters', () => sayCounted(counters, log));
   const certificates = openCertificates({
-    files: options,
+    files: settings.options,
     nameIsClientId: options.clientId === undefined,
     clock,
     log,
@@ -112,6 +118,9 @@ async function build(settings: AssemblySettings, holdings: Holdings): Promise<As
       'journal',
       openJournal({
         ...journalSettings(options),
+        get reportFailures() {
+          return options.reportFailures;
+        },
         clock,
         log: log.child({ part: 'journal' }),
         count: (name) => counters.count(name),
@@ -123,8 +132,7 @@ async function build(settings: AssemblySettings, holdings: Holdings): Promise<As
       'host facts',
       openHost({
         sources: hostFactSources,
-        factsFile: options.factsFile,
-        tagsFile: options.tagsFile,
+        files: options,
         clock,
         log,
       }),
@@ -164,7 +172,9 @@ async function build(settings: AssemblySettings, holdings: Holdings): Promise<As
     sharedSocket: options.socketAddr,
     holdersFile: path.join(options.stateDir, 'handlers.json'),
     configDirectory: options.configDir,
-    window: options.workerWindow,
+    get window() {
+      return options.workerWindow;
+    },
     responseLimit: options.maxContentSize,
     settings: {
       logLevel: options.logLevel.toUpperCase(),
@@ -178,7 +188,7 @@ async function build(settings: AssemblySettings, holdings: Holdings): Promise<As
   const processor = createDataProcessor({
     ...shared,
     log: log.child({ part: 'data-processor' }),
-    options: { ...options, brokerHosts: broker.hosts },
+    options: processorOptions(options, broker.hosts),
     tls: () => certificates.current,
     version,
   });
@@ -189,13 +199,7 @@ async function build(settings: AssemblySettings, holdings: Holdings): Promise<As
     host,
     statusTimes,
     newId: randomUUID,
-    options: {
-      workerGrace: options.workerGrace,
-      window: globalWindow,
-      disconnectHold: Number.isFinite(options.disconnectHold) ? options.disconnectHold : undefined,
-      reconnectFloor: options.mqttReconnectDelay,
-      reconnectCap: options.mqttConnectRetryInterval,
-    },
+    options: routerOptions(options),
   });
   certificates.onChange(() => {
     if (broker.secure) void router.renew();
@@ -204,18 +208,22 @@ async function build(settings: AssemblySettings, holdings: Holdings): Promise<As
     ...shared,
     log: log.child({ part: 'process-manager' }),
     environment: environment.variables,
-    options: {
-      workerDirs: options.workerDir,
-      excludeWorkers: options.excludeWorker,
-      configDir: options.configDir,
-      runtimeDir: options.runtimeDir,
-      userSocketsDir: userSocketsDir(options.runtimeDir),
-      clientId: id,
-      logLevel: options.logLevel,
-    },
+    options: processManagerOptions(options, id),
   });
   const reloadNow = (): Promise<Reloaded> =>
-    reload({ host, resume: () => router.resume(), options, readOptions: settings.readOptions, log });
+    reload({
+      host,
+      certificates,
+      resume: () => router.resume(),
+      live,
+      readOptions: settings.readOptions,
+      onApplied(fields) {
+        if (fields.has('workerGrace')) router.reconsider();
+        if (fields.has('excludeWorker')) processManager.reconsider();
+        if (mqttFields.some((field) => fields.has(field))) void router.renew();
+      },
+      log,
+    });
   const control = createControlService({
     ...shared,
     runtimeDirectory: options.runtimeDir,
@@ -234,17 +242,6 @@ async function build(settings: AssemblySettings, holdings: Holdings): Promise<As
     log,
   });
   return { clientId: id, signals, datastore, counters, journal, lifecycle, reload: reloadNow };
-}
-
-function mqttOptions(options: Options): Partial<MqttOptions> {
-  return {
-    cleanSession: options.cleanSession,
-    keepAlive: options.mqttKeepAlive,
-    connectTimeout: options.mqttConnectTimeout,
-    publishTimeout: options.mqttPublishTimeout,
-    primeTopic: options.mqttPrimeTopic,
-    maxMessageSize: options.maxMessageSize,
-  };
 }
 
 /** The last word: what was refused, dropped or repeated shows, also to those who look only afterwards. */

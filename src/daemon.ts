@@ -68,8 +68,8 @@ export interface PreparedDaemon {
   /** Drains and stops (lifecycle.ts); throws `YGG_STOP` naming what did not stop cleanly. */
   stop(): Promise<void>;
   /**
-   * Reads facts and tags again, returns to the broker after a `disconnect` command, and reads the configuration again,
-   * of which the log level holds at once. Throws `YGG_CONFIG`, `YGG_CONFIG_FILE` for a mistake in the last.
+   * Reads facts, tags, certificates and the configuration again, and returns to the broker after a `disconnect` command.
+   * Says which options hold now. Throws `YGG_CONFIG`, `YGG_CONFIG_FILE` for a mistake in the configuration.
    */
   reload(): Promise<Reloaded>;
 }

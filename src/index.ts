@@ -34,14 +34,14 @@ export {
   createMessageRouter,
   type MessageRouter,
   type MessageRouterDeps,
-  type MessageRouterOptions,
 } from './message-router/message-router.ts';
+export type { MessageRouterOptions } from './message-router/router-options.ts';
 export type { Connector, Incoming, Receiver } from './mqtt/connector.ts';
 export { type OpenBroker, type OpenBrokerDeps, openBroker } from './mqtt/open-broker.ts';
+export type { ProcessManagerOptions } from './process/manager-options.ts';
 export {
   createProcessManager,
   type ProcessManagerDeps,
-  type ProcessManagerOptions,
 } from './process-manager.ts';
 export {
   createSignals,

@@ -8,19 +8,29 @@ import type { OpenJournalDeps } from './journal/open.ts';
 /** Failure reports have places of their own, so that a full outbox does not keep the server from hearing why. */
 const reportPlaces = 10_000;
 
+/** The limits are read anew each time, and so follow options that change. */
 export function journalSettings(
   options: Options,
 ): Pick<OpenJournalDeps, 'directory' | 'limits' | 'reportFailures'> {
-  const { stateDir, inboxLimit, outboxLimit, doneLimit, deadLimit, reportFailures } = options;
   return {
-    directory: path.join(stateDir, 'journal'),
+    directory: path.join(options.stateDir, 'journal'),
     limits: {
-      inbox: inboxLimit,
-      outbox: outboxLimit,
       reports: reportPlaces,
-      done: doneLimit,
-      dead: deadLimit,
+      get inbox() {
+        return options.inboxLimit;
+      },
+      get outbox() {
+        return options.outboxLimit;
+      },
+      get done() {
+        return options.doneLimit;
+      },
+      get dead() {
+        return options.deadLimit;
+      },
     },
-    reportFailures,
+    get reportFailures() {
+      return options.reportFailures;
+    },
   };
 }

@@ -11,7 +11,7 @@ import path from 'node:path';
 import type { Clock } from './base/clock.ts';
 import { within } from './base/deadline.ts';
 import { reasonOf, YggError } from './base/errors.ts';
-import type { Logger, LogLevel } from './base/log.ts';
+import type { Logger } from './base/log.ts';
 import { defaultWorkerConfig, loadWorkerConfig, workerConfigFiles } from './config/worker-config.ts';
 import type { Counters } from './counters.ts';
 import type { Datastore, WorkerConfig, WorkerProcess } from './datastore.ts';
@@ -20,6 +20,7 @@ import type { DrainStage, Part } from './lifecycle.ts';
 import { findAccount } from './process/account.ts';
 import { type Child, type Exit, startChild } from './process/child.ts';
 import { createLauncher, type Launcher } from './process/launcher.ts';
+import type { ProcessManagerOptions } from './process/manager-options.ts';
 import { endOrphans } from './process/orphans.ts';
 import { StartGate } from './process/start-gate.ts';
 import { Supervisor, type Surroundings } from './process/supervisor.ts';
@@ -28,19 +29,6 @@ import { checkWorkerFile } from './process/worker-file.ts';
 import { type ListedWorker, listWorkers, quietSpan, shortName } from './process/worker-listing.ts';
 import { WorkerWatch } from './process/worker-watch.ts';
 import type { SignalMap, Signals } from './signals.ts';
-
-export interface ProcessManagerOptions {
-  /** Absolute paths, in order of precedence. */
-  readonly workerDirs: readonly string[];
-  /** File names, with or without `.worker`. */
-  readonly excludeWorkers: readonly string[];
-  readonly configDir: string;
-  readonly runtimeDir: string;
-  /** Where each user that workers run as has a directory for their sockets. */
-  readonly userSocketsDir: string;
-  readonly clientId: string;
-  readonly logLevel: LogLevel;
-}
 
 export interface ProcessManagerDeps {
   readonly signals: Pick<Signals, 'on' | 'emit'>;
@@ -64,11 +52,16 @@ const stopGrace = 10_000;
 /** The same, for those that a stop without draining still finds. */
 const forcedGrace = 1_000;
 
-export function createProcessManager(deps: ProcessManagerDeps): Part {
-  return new ProcessManager(deps);
+export interface ProcessManager extends Part {
+  /** The options have changed: the directories are compared with what runs. */
+  reconsider(): void;
 }
 
-class ProcessManager implements Part {
+export function createProcessManager(deps: ProcessManagerDeps): ProcessManager {
+  return new Manager(deps);
+}
+
+class Manager implements ProcessManager {
   readonly name = 'process-manager';
   readonly #deps: ProcessManagerDeps;
   readonly #supervisors = new Map<string, Supervisor>();
@@ -129,6 +122,10 @@ class ProcessManager implements Part {
     this.#closing = true;
     await this.#watch.close();
     await this.#endAll(forcedGrace);
+  }
+
+  reconsider(): void {
+    if (this.#listening && this.#launcher) this.#look();
   }
 
   async #endAll(grace: number): Promise<void> {

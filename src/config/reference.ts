@@ -50,7 +50,18 @@ export function optionsMarkdown(): string {
       ...rows,
     ].join('\n');
   });
-  return `${sections.join('\n\n')}\n`;
+  return `${sections.join('\n\n')}\n\n### After a change\n\n${afterChange()}\n`;
+}
+
+/** Which options a reload applies. */
+function afterChange(): string {
+  const entries = sectionsOf().flatMap((section) => section.entries);
+  const names = (live: boolean): string =>
+    entries
+      .filter(({ spec }) => (spec.reload === true) === live)
+      .map(({ name }) => `\`${name}\``)
+      .join(', ');
+  return `A reload applies ${names(true)}.\n\nA restart is needed for ${names(false)}.`;
 }
 
 /** The manual page of the configuration file, for man(1). */

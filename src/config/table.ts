@@ -39,6 +39,8 @@ export interface OptionSpec<Value> {
   readonly example?: string;
   /** Its value is one or more paths, which count from the current directory. */
   readonly path?: true;
+  /** A reload applies it; any other needs a restart. */
+  readonly reload?: true;
 }
 
 /** A default, or how it follows from the environment and the options above it. */
@@ -97,6 +99,7 @@ export const optionTable: OptionTable = {
     initialText: 'none',
     example: '"/etc/pki/consumer/cert.pem"',
     path: true,
+    reload: true,
   },
   keyFile: {
     kind: optional(file),
@@ -105,6 +108,7 @@ export const optionTable: OptionTable = {
     initialText: 'none',
     example: '"/etc/pki/consumer/key.pem"',
     path: true,
+    reload: true,
   },
   caRoot: {
     kind: list(file),
@@ -113,6 +117,7 @@ export const optionTable: OptionTable = {
     initialText: 'none',
     example: '["/etc/pki/tls/certs/our-ca.pem"]',
     path: true,
+    reload: true,
   },
   topicPrefix: {
     kind: text({ placeholder: 'PREFIX', takes: 'a text', check: checkTopicPrefix }),
@@ -126,51 +131,61 @@ export const optionTable: OptionTable = {
     kind: choice('VERSION', [4, 5]),
     help: 'MQTT version; 4 is MQTT 3.1.1',
     initial: 4,
+    reload: true,
   },
   cleanSession: {
     kind: boolean,
     help: 'Let the broker forget what it holds for this host whenever the connection ends',
     initial: false,
+    reload: true,
   },
   mqttKeepAlive: {
     kind: duration({ min: 5 * second, max: 65_535 * second }),
     help: 'Longest silence before the connection is checked',
     initial: 30 * second,
+    reload: true,
   },
   mqttSessionExpiry: {
     kind: duration({ min: minute, max: 365 * day }),
     help: 'How long the broker keeps the session of an absent host (MQTT 5)',
     initial: 7 * day,
+    reload: true,
   },
   mqttConnectTimeout: {
     kind: duration({ min: second, max: 10 * minute, zero: 10 * second }),
     help: 'How long one attempt to connect may take',
     initial: 10 * second,
+    reload: true,
   },
   mqttPublishTimeout: {
     kind: duration({ min: second, max: hour, zero: 30 * second }),
     help: 'How long the broker may take to acknowledge a message before the connection is given up',
     initial: 30 * second,
+    reload: true,
   },
   mqttReconnectDelay: {
     kind: duration({ min: 100, max: hour, zero: 500 }),
     help: 'Shortest wait between attempts to connect',
     initial: 500,
+    reload: true,
   },
   mqttConnectRetryInterval: {
     kind: duration({ min: second, max: day, zero: minute }),
     help: 'Longest wait between attempts to connect',
     initial: minute,
+    reload: true,
   },
   mqttPrimeTopic: {
     kind: boolean,
     help: 'Publish an empty message to data/out after connecting, for brokers that create a topic on its first use',
     initial: true,
+    reload: true,
   },
   disconnectHold: {
     kind: durationOrNever({ min: second, max: 365 * day }),
     help: 'When to return after a disconnect command; "never" waits for SIGHUP or a restart',
     initial: Number.POSITIVE_INFINITY,
+    reload: true,
   },
   maxMessageSize: {
     kind: size({ min: kibibyte, max: 256 * mebibyte }),
@@ -185,6 +200,7 @@ export const optionTable: OptionTable = {
     initial: undefined,
     initialText: 'none',
     example: '"cert.example.com"',
+    reload: true,
   },
   contentHosts: {
     kind: list(host),
@@ -192,11 +208,13 @@ export const optionTable: OptionTable = {
     initial: [],
     initialText: 'none',
     example: '["files.example.com:8443"]',
+    reload: true,
   },
   contentHostsOnly: {
     kind: boolean,
     help: 'Fetch from and send to no host but data-host, content-hosts and those of the brokers',
     initial: false,
+    reload: true,
   },
   maxContentSize: {
     kind: size({ min: kibibyte, max: 64 * gibibyte }),
@@ -207,16 +225,19 @@ export const optionTable: OptionTable = {
     kind: count({ min: 0, max: 1000 }),
     help: 'Further attempts at a fetch, and refusals of a delivery before it is given up',
     initial: 5,
+    reload: true,
   },
   httpTimeout: {
     kind: duration({ min: second, max: day, zero: 10 * minute }),
     help: 'How long one HTTP request may take',
     initial: 10 * minute,
+    reload: true,
   },
   httpRetryAge: {
     kind: duration({ min: minute, max: 365 * day }),
     help: 'How long a delivery by HTTP is tried',
     initial: day,
+    reload: true,
   },
 
   workerDir: {
@@ -232,21 +253,25 @@ export const optionTable: OptionTable = {
     initial: [],
     initialText: 'none',
     example: '["echo-worker"]',
+    reload: true,
   },
   workerGrace: {
     kind: duration({ min: second, max: 365 * day }),
     help: 'How long a message waits for a worker of its directive',
     initial: 5 * minute,
+    reload: true,
   },
   workerWindow: {
     kind: count({ min: 1, max: 1024 }),
     help: 'Messages a worker is given before it has answered one',
     initial: 64,
+    reload: true,
   },
   reportFailures: {
     kind: boolean,
     help: 'Tell the server of messages that could not be handled',
     initial: true,
+    reload: true,
   },
 
   inboxLimit: {
@@ -254,21 +279,25 @@ export const optionTable: OptionTable = {
     kind: limit('bytes', bytes),
     help: 'Messages, and bytes of them, that may wait for workers',
     initial: { messages: 250_000, bytes: 2 * gibibyte },
+    reload: true,
   },
   outboxLimit: {
     kind: limit('bytes', bytes),
     help: 'Responses, and bytes of them, that may wait for the server',
     initial: { messages: 100_000, bytes: 256 * mebibyte },
+    reload: true,
   },
   doneLimit: {
     kind: limit('age', age),
     help: 'Finished messages whose ids are remembered, and for how long',
     initial: { messages: 100_000, age: 7 * day },
+    reload: true,
   },
   deadLimit: {
     kind: limit('age', age),
     help: 'Dead letters that are kept, and for how long',
     initial: { messages: 10_000, age: 30 * day },
+    reload: true,
   },
 
   configDir: {
@@ -310,6 +339,7 @@ export const optionTable: OptionTable = {
     initialText: 'none',
     example: '"/var/lib/yggdrasil/canonical-facts.json"',
     path: true,
+    reload: true,
   },
   tagsFile: {
     kind: file,
@@ -318,6 +348,7 @@ export const optionTable: OptionTable = {
     initialText: '<config-dir>/tags.toml',
     example: '"/etc/yggdrasil/tags.toml"',
     path: true,
+    reload: true,
   },
 
   logLevel: {
@@ -325,6 +356,7 @@ export const optionTable: OptionTable = {
     kind: choice('LEVEL', logLevels),
     help: 'How much is logged',
     initial: 'info',
+    reload: true,
   },
   logFormat: {
     kind: optional(choice<LogFormat>('FORMAT', ['text', 'journal', 'json'])),
@@ -337,6 +369,7 @@ export const optionTable: OptionTable = {
     kind: duration({ min: second, max: hour }),
     help: 'How long a stop may take in all',
     initial: 20 * second,
+    reload: true,
   },
 };
 

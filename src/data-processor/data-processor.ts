@@ -12,14 +12,14 @@ import type { TlsMaterial } from '../base/tls.ts';
 import type { Counters } from '../counters.ts';
 import type { Datastore } from '../datastore.ts';
 import { type ContentClient, createContentClient } from '../http/content-client.ts';
-import { createEgress, type EgressOptions } from '../http/egress.ts';
+import { createLiveEgress, type EgressOptions } from '../http/egress.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Part } from '../lifecycle.ts';
 import type { RequestSignal, Signals } from '../signals.ts';
 import { Deliveries } from './deliveries.ts';
 import { Fetches } from './fetches.ts';
 
-/** Durations in milliseconds, sizes in bytes. */
+/** Durations in milliseconds, sizes in bytes; read each time they are needed, for they may change. */
 export interface DataProcessorOptions extends EgressOptions {
   readonly httpRetries: number;
   readonly httpTimeout: number;
@@ -52,7 +52,7 @@ const idleTimeout = 60_000;
 export function createDataProcessor(deps: DataProcessorDeps): Part {
   const { signals, datastore, journal, clock, options } = deps;
   const userAgent = `yggd/${deps.version}`;
-  const egress = createEgress(options);
+  const egress = createLiveEgress(options);
   const client =
     deps.client ??
     createContentClient({
@@ -61,19 +61,34 @@ export function createDataProcessor(deps: DataProcessorDeps): Part {
       clock,
       limits: {
         connect: connectTimeout,
-        idle: Math.min(idleTimeout, options.httpTimeout),
-        total: options.httpTimeout,
+        get idle() {
+          return Math.min(idleTimeout, options.httpTimeout);
+        },
+        get total() {
+          return options.httpTimeout;
+        },
         content: options.maxContentSize,
       },
     });
-  const fetches = new Fetches({ ...deps, client, egress, retries: options.httpRetries });
+  const fetches = new Fetches({
+    ...deps,
+    client,
+    egress,
+    get retries() {
+      return options.httpRetries;
+    },
+  });
   const deliveries = new Deliveries({
     ...deps,
     client,
     egress,
     userAgent,
-    finalAnswers: options.httpRetries,
-    retryAge: options.httpRetryAge,
+    get finalAnswers() {
+      return options.httpRetries;
+    },
+    get retryAge() {
+      return options.httpRetryAge;
+    },
   });
 
   async function onDataRecv(request: RequestSignal & { readonly cancel: boolean }): Promise<void> {

@@ -30,7 +30,16 @@ export class Deliveries {
 
   constructor(deps: DeliveriesDeps) {
     this.#deps = deps;
-    this.#posts = new Posts({ ...deps, onEnd: ({ lane }) => this.#lanes.leave(lane) });
+    this.#posts = new Posts({
+      ...deps,
+      get finalAnswers() {
+        return deps.finalAnswers;
+      },
+      get retryAge() {
+        return deps.retryAge;
+      },
+      onEnd: ({ lane }) => this.#lanes.leave(lane),
+    });
     this.#lanes = new Lanes({
       outbox: deps.journal.outbox,
       publish: (sequence) => deps.signals.emit('data-consume', { sequence }),

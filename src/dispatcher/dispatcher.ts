@@ -91,6 +91,9 @@ class Dispatcher implements Part {
     this.#settler = new Settler(deps);
     this.#registry = new Registry({
       ...deps,
+      get window() {
+        return deps.window;
+      },
       protocol,
       holders: new Holders({ file: deps.holdersFile, log: deps.log }),
       onJoin: (worker) => this.#onJoin(worker),

@@ -24,7 +24,7 @@ export interface Certificates {
   readonly current: LoadedTls;
   /** Called back after it was replaced. */
   onChange(listener: () => void): void;
-  /** Reads the files again, or other ones from now on. Whether those are in use; why not was logged. */
+  /** Reads the files again, or other ones that take their place if they can be used. Says so; why not is logged. */
   refresh(files?: TlsFiles): boolean;
   /** Ends the watch. */
   close(): void;
@@ -52,11 +52,11 @@ export function openCertificates(deps: CertificatesDeps): Certificates {
     return begun;
   }
 
-  function read(): boolean {
-    const { certFile, keyFile } = files;
+  function read(from: TlsFiles = files): boolean {
+    const { certFile, keyFile } = from;
     let next: LoadedTls;
     try {
-      next = loadTls(files, { log, clock });
+      next = loadTls(from, { log, clock });
     } catch (error) {
       log.warn(
         { error: reasonOf(error) },
@@ -86,13 +86,14 @@ export function openCertificates(deps: CertificatesDeps): Certificates {
     onChange(listener) {
       listeners.push(listener);
     },
-    refresh(other = files) {
-      if (other !== files) {
+    refresh(other) {
+      if (!read(other)) return false;
+      if (other) {
         watch.stop();
         files = other;
         watch = watchOver(files);
       }
-      return read();
+      return true;
     },
     close: () => watch.stop(),
   };

@@ -12,10 +12,15 @@ import { readTags } from './tags.ts';
 
 export interface HostDeps {
   readonly sources: FactSources;
-  readonly factsFile: string | undefined;
-  readonly tagsFile: string;
+  /** Read each time they are needed: other ones hold from the next `refresh` on. */
+  readonly files: HostFiles;
   readonly clock: Clock;
   readonly log: Logger;
+}
+
+export interface HostFiles {
+  readonly factsFile: string | undefined;
+  readonly tagsFile: string;
 }
 
 export interface Host {
@@ -32,23 +37,33 @@ export interface Host {
 
 /** Gathers facts and tags, and watches the files they come from. Never fails: what cannot be read is left out. */
 export async function openHost(deps: HostDeps): Promise<Host> {
-  const { sources, factsFile, tagsFile, clock, log } = deps;
+  const { sources, clock, log } = deps;
   const listeners = new Set<() => void>();
-  let facts = await readFacts({ sources, factsFile, log });
-  let tags = readTags({ tagsFile, log });
+  let files = { ...deps.files };
+  // Before they are read: what changes meanwhile is seen.
+  let watch = watchOver();
+  let tags = readTags({ ...files, log });
+  let facts = await readFacts({ ...files, sources, log });
+
+  function watchOver(): FileWatch {
+    const { factsFile, tagsFile } = files;
+    const named = factsFile === undefined ? [tagsFile] : [tagsFile, factsFile];
+    const begun = new FileWatch({ files: named, clock, onChange: () => void refresh() });
+    begun.start();
+    return begun;
+  }
 
   async function refresh(): Promise<void> {
+    const { factsFile, tagsFile } = deps.files;
+    if (files.factsFile !== factsFile || files.tagsFile !== tagsFile) {
+      watch.stop();
+      files = { factsFile, tagsFile };
+      watch = watchOver();
+    }
     tags = readTags({ tagsFile, log });
     facts = await readFacts({ sources, factsFile, log });
     for (const listener of listeners) listener();
   }
-
-  const watch = new FileWatch({
-    files: factsFile === undefined ? [tagsFile] : [tagsFile, factsFile],
-    clock,
-    onChange: () => void refresh(),
-  });
-  watch.start();
   return {
     facts: () => facts,
     tags: () => tags,

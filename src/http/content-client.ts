@@ -26,7 +26,7 @@ export interface ContentClientDeps {
   readonly lookup?: LookupFunction;
 }
 
-/** Times in milliseconds, sizes in bytes. */
+/** Times in milliseconds, sizes in bytes; read for each request. */
 export interface ContentLimits {
   /** Name resolution, connecting and TLS together. */
   readonly connect: number;
@@ -79,7 +79,10 @@ const maxAnswerBytes = 1024 * 1024;
 
 export function createContentClient(deps: ContentClientDeps): ContentClient {
   const { clock, limits } = deps;
-  const agents = new Map<Standing, { readonly agent: Agent; readonly material: TlsMaterial }>();
+  const agents = new Map<
+    Standing,
+    { readonly agent: Agent; readonly material: TlsMaterial; readonly idle: number }
+  >();
   const closing = new AbortController();
   // Every request under way waits for it.
   setMaxListeners(0, closing.signal);
@@ -88,9 +91,10 @@ export function createContentClient(deps: ContentClientDeps): ContentClient {
     const { Agent, buildConnector } = await import('undici');
     closing.signal.throwIfAborted();
     const material = deps.tls();
+    const { idle } = limits;
     const known = agents.get(standing);
-    if (known?.material === material) return known.agent;
-    // What is under way on connections with the certificate from before goes on, and so does what is about to be.
+    if (known?.material === material && known.idle === idle) return known.agent;
+    // What is under way with what held before goes on, and so does what is about to begin.
     setImmediate(() => known?.agent.close().catch(() => {}));
     const agent = new Agent({
       connect: createConnector({
@@ -101,13 +105,13 @@ export function createContentClient(deps: ContentClientDeps): ContentClient {
         lookup: deps.lookup,
       }),
       maxHeaderSize: maxHeaderBytes,
-      headersTimeout: limits.idle,
-      bodyTimeout: limits.idle,
+      headersTimeout: idle,
+      bodyTimeout: idle,
       pipelining: 1,
       keepAliveTimeout: 4_000,
       keepAliveMaxTimeout: 10_000,
     });
-    agents.set(standing, { agent, material });
+    agents.set(standing, { agent, material, idle });
     return agent;
   }
 
@@ -121,12 +125,10 @@ export function createContentClient(deps: ContentClientDeps): ContentClient {
     const { url } = destination;
     const cut = new AbortController();
     const onAbort = (): void => cut.abort(new YggError('YGG_CLOSED', 'The request was cut off.'));
-    const timer = clock.after(limits.total, () =>
+    const { total } = limits;
+    const timer = clock.after(total, () =>
       cut.abort(
-        new YggError(
-          'YGG_CONTENT_UNREACHABLE',
-          `${url.host} did not end its answer within ${limits.total} ms.`,
-        ),
+        new YggError('YGG_CONTENT_UNREACHABLE', `${url.host} did not end its answer within ${total} ms.`),
       ),
     );
     const outer = [abort, closing.signal];

@@ -90,6 +90,26 @@ export function createEgress(options: EgressOptions): Egress {
   };
 }
 
+/** The same for options that may change; the rules are made anew when they have. Throws as {@link createEgress}. */
+export function createLiveEgress(options: EgressOptions): Egress {
+  let made = { ...options };
+  let egress = createEgress(made);
+  return {
+    route(address) {
+      const { dataHost, contentHosts, contentHostsOnly } = options;
+      if (
+        made.dataHost !== dataHost ||
+        made.contentHosts !== contentHosts ||
+        made.contentHostsOnly !== contentHostsOnly
+      ) {
+        made = { ...options };
+        egress = createEgress(made);
+      }
+      return egress.route(address);
+    },
+  };
+}
+
 /** What to write in the configuration so that a host counts as listed. */
 export function remedy(url: URL): string {
   return `To allow it, add the line content-hosts = ["${nameOf(url.hostname)}"] to the configuration.`;

@@ -64,14 +64,16 @@ export function createJournal(deps: CreateJournalDeps): OpenedJournal {
   const now = (): number => clock.now();
   const tables = openTables(ledger);
   const tallies = new Tallies(ledger);
-  const ids = new KnownIds({ tables, tallies, limit: limits.done });
+  const ids = new KnownIds({ tables, tallies, limits });
   const deadLetters = new DeadLetterOffice({
     ledger,
     tables,
     tallies,
     ids,
     limits,
-    reportFailures: deps.reportFailures,
+    get reportFailures() {
+      return deps.reportFailures;
+    },
     now,
     uuid: deps.uuid,
     onOverflow: deps.onOverflow,

@@ -53,12 +53,10 @@ export interface InboxDeps {
 export class JournalInbox implements Inbox {
   readonly #deps: InboxDeps;
   readonly #rows: RequestRows;
-  readonly #share: JournalLimits['inbox'];
 
   constructor(deps: InboxDeps) {
     this.#deps = deps;
     this.#rows = new RequestRows(deps);
-    this.#share = shareOf(deps.limits.inbox);
   }
 
   receive(request: NewRequest, offer?: { readonly redelivery: Redelivery }): Receipt {
@@ -201,7 +199,7 @@ export class JournalInbox implements Inbox {
   fill(directive?: string): Gauge {
     const { tallies, limits } = this.#deps;
     if (directive === undefined) return gaugeOf(tallies.get('inbox'), limits.inbox);
-    return gaugeOf(tallies.get(`inbox/${directive}`), this.#share);
+    return gaugeOf(tallies.get(`inbox/${directive}`), shareOf(limits.inbox));
   }
 
   waitingCount(directive: string): number {

@@ -20,20 +20,20 @@ export type IdKind = 'request' | 'command';
 export interface KnownIdsDeps {
   readonly tables: Pick<Tables, 'ids' | 'done'>;
   readonly tallies: Tallies;
-  readonly limit: JournalLimits['done'];
+  readonly limits: Pick<JournalLimits, 'done'>;
 }
 
 export class KnownIds {
   readonly #ids: Tables['ids'];
   readonly #done: Tables['done'];
   readonly #tallies: Tallies;
-  readonly #limit: JournalLimits['done'];
+  readonly #limits: Pick<JournalLimits, 'done'>;
 
-  constructor({ tables, tallies, limit }: KnownIdsDeps) {
+  constructor({ tables, tallies, limits }: KnownIdsDeps) {
     this.#ids = tables.ids;
     this.#done = tables.done;
     this.#tallies = tallies;
-    this.#limit = limit;
+    this.#limits = limits;
   }
 
   get(kind: IdKind, messageId: string): StoredId | undefined {
@@ -61,13 +61,13 @@ export class KnownIds {
 
   /** Forgets the oldest over the limits, a step at a time. */
   trim(): void {
-    const excess = this.#tallies.get('done').messages - this.#limit.messages;
+    const excess = this.#tallies.get('done').messages - this.#limits.done.messages;
     if (excess > 0) this.#trimOldest(Math.min(excess, trimStep), () => true);
   }
 
   /** Forgets a step of those that are too old; says whether there may be more. */
   trimAged(now: number): boolean {
-    return this.#trimOldest(trimStep, ({ at }) => now - at > this.#limit.age) === trimStep;
+    return this.#trimOldest(trimStep, ({ at }) => now - at > this.#limits.done.age) === trimStep;
   }
 
   #trimOldest(limit: number, isDue: (done: StoredDone) => boolean): number {

@@ -29,6 +29,7 @@ export type RunProbe = (file: string, words: readonly string[], deadline: number
 export interface OpenJournalDeps {
   /** `<state-dir>/journal`; its parent exists and is ours. */
   readonly directory: string;
+  /** Read each time it is needed, as `reportFailures` is: they may change. */
   readonly limits: JournalLimits;
   /** Whether dead letters are reported to the server. */
   readonly reportFailures: boolean;
@@ -68,14 +69,16 @@ export async function openJournal(deps: OpenJournalDeps): Promise<Journal> {
 }
 
 function openPrepared(deps: OpenJournalDeps, cleanStart: boolean): Journal {
-  const { directory, limits, reportFailures, clock, log, count, onAlarm, visitor = false } = deps;
+  const { directory, limits, clock, log, count, onAlarm, visitor = false } = deps;
   const { contentDirectory } = prepare(directory);
   const store = new LmdbStore({ directory, tables: tableNames, clock });
   try {
     const { journal, isReferred } = createJournal({
       store,
       limits,
-      reportFailures,
+      get reportFailures() {
+        return deps.reportFailures;
+      },
       clock,
       uuid: randomUUID,
       defer: setImmediate,

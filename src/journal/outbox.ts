@@ -35,11 +35,9 @@ export interface OutboxDeps {
 
 export class JournalOutbox implements Outbox {
   readonly #deps: OutboxDeps;
-  readonly #share: JournalLimits['outbox'];
 
   constructor(deps: OutboxDeps) {
     this.#deps = deps;
-    this.#share = shareOf(deps.limits.outbox);
   }
 
   respond(response: NewResponse, finishes?: number): Receipt {
@@ -139,7 +137,7 @@ export class JournalOutbox implements Outbox {
   fill(handler?: string): Gauge {
     const { tallies, limits } = this.#deps;
     if (handler === undefined) return gaugeOf(tallies.get('outbox'), limits.outbox);
-    return gaugeOf(tallies.get(`outbox/${handler}`), this.#share);
+    return gaugeOf(tallies.get(`outbox/${handler}`), shareOf(limits.outbox));
   }
 
   #list(table: 'responses' | 'reports', after: number, limit: number): readonly ResponseRow[] {

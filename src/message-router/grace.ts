@@ -17,7 +17,7 @@ export interface GraceDeps {
   readonly counters: Pick<Counters, 'count'>;
   readonly clock: Clock;
   readonly log: Logger;
-  /** Milliseconds. */
+  /** Milliseconds; `reconsider` when it has changed. */
   readonly grace: number;
 }
 
@@ -63,6 +63,13 @@ export class Grace {
       this.#lostAt.delete(forgotten);
     }
     this.watch(directive);
+  }
+
+  /** The grace has changed: everything that waits is due at another time. */
+  reconsider(): void {
+    const directives = [...this.#due.keys()];
+    this.#due.clear();
+    for (const directive of directives) this.watch(directive);
   }
 
   close(): void {

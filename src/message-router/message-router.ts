@@ -30,6 +30,7 @@ import { LeftBehind } from './left-behind.ts';
 import { LinkAnnouncer } from './link-announcer.ts';
 import { Presence } from './presence.ts';
 import { Publishing } from './publishing.ts';
+import { completeOptions, type MessageRouterOptions } from './router-options.ts';
 
 export interface MessageRouterDeps {
   readonly signals: Signals;
@@ -51,31 +52,12 @@ export interface MessageRouterDeps {
   readonly options?: Partial<MessageRouterOptions>;
 }
 
-/** Times in milliseconds. */
-export interface MessageRouterOptions {
-  /** How long a message waits for a worker. */
-  readonly workerGrace: number;
-  /** Requests in the working set over all directives, and their bytes. */
-  readonly window: { readonly messages: number; readonly bytes: number };
-  /** How long the command `disconnect` holds; not set: until `resume`. */
-  readonly disconnectHold: number | undefined;
-  /** Shortest and longest wait between two attempts to connect. */
-  readonly reconnectFloor: number;
-  readonly reconnectCap: number;
-}
-
-const defaults: MessageRouterOptions = {
-  workerGrace: 5 * 60_000,
-  window: { messages: 1_024, bytes: 16 * 1024 * 1024 },
-  disconnectHold: undefined,
-  reconnectFloor: 500,
-  reconnectCap: 60_000,
-};
-
 export interface MessageRouter extends Part {
   /** Connects now, as SIGHUP asks for: after the command `disconnect`, or instead of waiting any longer. */
   resume(): void;
-  /** Makes the connection anew, for new certificates; one that is not wanted is not made. */
+  /** The options have changed: what waits for a worker is looked at again. */
+  reconsider(): void;
+  /** Makes the connection anew, for new certificates or options; one that is not wanted is not made. */
   renew(): Promise<void>;
   readonly link: LinkState;
 }
@@ -90,7 +72,6 @@ export function createMessageRouter(deps: MessageRouterDeps): MessageRouter {
 class Router implements MessageRouter {
   readonly name = 'message-router';
   readonly #deps: MessageRouterDeps;
-  readonly #hold: number | undefined;
   readonly #link: BrokerLink;
   readonly #intake: Intake;
   readonly #admission: Admission;
@@ -106,10 +87,9 @@ class Router implements MessageRouter {
 
   constructor(deps: MessageRouterDeps) {
     const { signals, datastore, journal, host, newId, clock } = deps;
-    const options = { ...defaults, ...deps.options };
+    const options = completeOptions(deps.options);
     this.#deps = deps;
     this.#announcer = new LinkAnnouncer(deps);
-    this.#hold = options.disconnectHold;
     this.#link = new BrokerLink({
       ...deps,
       events: {
@@ -119,8 +99,12 @@ class Router implements MessageRouter {
         onFailure: (failure) => this.#announcer.onFailure(failure),
       },
       will: () => this.#status.will(),
-      floor: options.reconnectFloor,
-      cap: options.reconnectCap,
+      get floor() {
+        return options.reconnectFloor;
+      },
+      get cap() {
+        return options.reconnectCap;
+      },
       lostBefore: !journal.cleanStart,
     });
     this.#publishing = new Publishing({
@@ -146,7 +130,9 @@ class Router implements MessageRouter {
       ...deps,
       inbox: journal.inbox,
       workers: datastore.workers,
-      grace: options.workerGrace,
+      get grace() {
+        return options.workerGrace;
+      },
     });
     this.#admission = new Admission({
       ...deps,
@@ -171,7 +157,7 @@ class Router implements MessageRouter {
       actions: {
         pong: (responseTo) =>
           this.#say('pong', encodeEvent({ messageId: newId(), responseTo, sent: clock.now() }, 'pong')),
-        disconnect: () => void this.#presence.leave(this.#hold),
+        disconnect: () => void this.#presence.leave(options.disconnectHold),
         reconnect: (delay) => void this.#presence.leave(delay),
         cancel: (directive, messageId) => cancels.cancel(directive, messageId),
       },
@@ -240,6 +226,10 @@ class Router implements MessageRouter {
   resume(): void {
     this.#presence.resume();
     this.#link.wake();
+  }
+
+  reconsider(): void {
+    this.#grace.reconsider();
   }
 
   renew(): Promise<void> {

@@ -58,7 +58,7 @@ export interface BrokerLinkDeps {
   readonly will: () => Uint8Array;
   readonly clock: Clock;
   readonly random: () => number;
-  /** Milliseconds of the shortest and the longest wait. */
+  /** Milliseconds of the shortest and the longest wait; may change. */
   readonly floor: number;
   readonly cap: number;
   /** How the process before this one left: without a goodbye. */
@@ -83,10 +83,10 @@ export class BrokerLink {
   #lost: boolean;
 
   constructor(deps: BrokerLinkDeps) {
-    const { floor, cap, random, lostBefore } = deps;
+    const { lostBefore } = deps;
     this.#deps = deps;
     this.#since = deps.clock.now();
-    this.#backoff = new Backoff({ floor, cap, random });
+    this.#backoff = new Backoff(deps);
     this.#lost = lostBefore;
   }
 

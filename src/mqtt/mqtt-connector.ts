@@ -20,7 +20,8 @@ export interface MqttConnectorDeps {
   readonly tls: () => TlsMaterial;
   readonly clock: Clock;
   readonly log: Logger;
-  readonly options?: Partial<MqttOptions>;
+  /** Asked for each connection too. */
+  readonly options?: () => Partial<MqttOptions>;
 }
 
 /** Times in milliseconds, sizes in bytes. */
@@ -53,12 +54,6 @@ const envelopeAllowance = 64 * 1024;
 
 export function createMqttConnector(deps: MqttConnectorDeps): Connector {
   const { brokers, topics, clientId, tls, clock, log } = deps;
-  const { maxMessageSize, receiveWindow, receiveWindowBytes, ...options } = { ...defaults, ...deps.options };
-  const limits = {
-    messages: receiveWindow,
-    bytes: receiveWindowBytes,
-    packet: maxMessageSize + Buffer.byteLength(topics.controlOut) + envelopeAllowance,
-  };
   /**
    * Brokers whose session this process has completed. One found from an earlier life may lack a subscription, when
    * that ended between CONNECT and SUBSCRIBE, or have those of another prefix.
@@ -73,6 +68,15 @@ export function createMqttConnector(deps: MqttConnectorDeps): Connector {
   ): Promise<Connected> {
     // Loading it takes a while, in which workers start already.
     const { MqttConnection } = await import('./mqtt-connection.ts');
+    const { maxMessageSize, receiveWindow, receiveWindowBytes, ...options } = {
+      ...defaults,
+      ...deps.options?.(),
+    };
+    const limits = {
+      messages: receiveWindow,
+      bytes: receiveWindowBytes,
+      packet: maxMessageSize + Buffer.byteLength(topics.controlOut) + envelopeAllowance,
+    };
     const candidate = new MqttConnection({
       ...options,
       address,

@@ -19,7 +19,8 @@ export interface OpenBrokerDeps {
   readonly topicPrefix: string;
   readonly runtimeDir: string;
   readonly tls: () => TlsMaterial;
-  readonly mqtt: Partial<MqttOptions>;
+  /** Asked for each connection, as `tls` is; not set: defaults. */
+  readonly mqtt?: () => Partial<MqttOptions>;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -52,7 +53,15 @@ export async function openBroker(deps: OpenBrokerDeps): Promise<OpenBroker> {
   }
   brokers.push(...configured);
   return {
-    connector: createMqttConnector({ brokers, topics, clientId, tls, clock, log, options: deps.mqtt }),
+    connector: createMqttConnector({
+      brokers,
+      topics,
+      clientId,
+      tls,
+      clock,
+      log,
+      ...(deps.mqtt && { options: deps.mqtt }),
+    }),
     hosts: configured.map(({ host }) => host),
     secure: configured.some(({ transport }) => transport === 'tls'),
     async close() {

@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { optionsWith } from '../../src/config/load.ts';
 import { createDaemon, type Daemon } from '../../src/daemon.ts';
 import { tempDir } from '../helpers/temp-dir.ts';
 import { testScope } from '../helpers/test-scope.ts';
@@ -53,4 +54,39 @@ describe('a daemon that is stopped', () => {
     await prepared.stop();
     await (await next().prepare()).stop();
   });
+});
+
+test('limits of the journal follow a reload', async () => {
+  const folder = tempDir(testScope());
+  const places = {
+    configDir: folder,
+    runtimeDir: path.join(folder, 'run'),
+    stateDir: path.join(folder, 'state'),
+  };
+  const options = { ...places, protocol: 'none', clientId: 'host' } as const;
+  const environment = {
+    uid: 0,
+    currentDirectory: folder,
+    homeDirectory: folder,
+    temporaryDirectory: folder,
+    variables: {},
+  };
+  const mebibyte = 1024 * 1024;
+  const readOptions = () =>
+    optionsWith(
+      {
+        ...options,
+        inboxLimit: { messages: 6, bytes: mebibyte },
+        outboxLimit: { messages: 4, bytes: mebibyte },
+      },
+      environment,
+    );
+  const prepared = await createDaemon({ options, environment, readOptions }).prepare();
+  const { inbox, outbox } = prepared.journal;
+  expect(inbox.fill().limit.messages).toBe(250_000);
+  expect(await prepared.reload()).toEqual({ applied: ['inbox-limit', 'outbox-limit'], needRestart: [] });
+  expect(
+    [inbox.fill(), inbox.fill('echo'), outbox.fill(), outbox.fill('echo')].map(({ limit }) => limit.messages),
+  ).toEqual([6, 3, 4, 2]);
+  await prepared.stop();
 });

@@ -1,7 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { YggError } from '../../../src/base/errors.ts';
-import { createEgress, type EgressOptions, parentDomain } from '../../../src/http/egress.ts';
+import {
+  createEgress,
+  createLiveEgress,
+  type EgressOptions,
+  parentDomain,
+} from '../../../src/http/egress.ts';
 
 function egress(options: Partial<EgressOptions> = {}) {
   return createEgress({
@@ -22,6 +27,22 @@ function refusal(address: string, options: Partial<EgressOptions> = {}): string 
   }
   throw new Error(`${address} was allowed`);
 }
+
+test('rules that are made of options that change follow them', () => {
+  const options = {
+    dataHost: undefined,
+    contentHosts: ['a.example'],
+    contentHostsOnly: false,
+    brokerHosts: [],
+  };
+  const live = createLiveEgress(options);
+  const standing = (host: string): string => live.route(`https://${host}/`).standing;
+  expect([standing('a.example'), standing('b.example')]).toEqual(['listed', 'other']);
+  options.contentHosts = ['b.example'];
+  expect([standing('a.example'), standing('b.example')]).toEqual(['other', 'listed']);
+  options.contentHostsOnly = true;
+  expect(() => standing('a.example')).toThrow('content-hosts-only');
+});
 
 describe('standing', () => {
   test.each([

@@ -39,6 +39,28 @@ async function turn(): Promise<void> {
 }
 
 describe('grace', () => {
+  test('another grace holds for what waits already, shorter or longer', async () => {
+    const clock = new HandClock();
+    const { journal } = openOnMemory({ clock });
+    const options = { grace, inbox: journal.inbox, workers: { get: () => undefined } };
+    const deps = { ...options, counters: createCounters(), clock, log: silentLogger };
+    const watch = new Grace(deps);
+    await journal.inbox.receive(request()).committed;
+    watch.watch('echo');
+    expect(clock.waits).toContain(grace);
+    deps.grace = 2 * grace;
+    watch.reconsider();
+    clock.wind(grace);
+    await turn();
+    expect(journal.dead.count).toBe(0);
+    deps.grace = grace + 1;
+    watch.reconsider();
+    clock.wind(1);
+    await turn();
+    expect(journal.dead.count).toBe(1);
+    watch.close();
+  });
+
   test('a message waits so long for a worker, and is then given up and reported', async () => {
     const { rig, clock, receive } = await create();
     const first = await receive();

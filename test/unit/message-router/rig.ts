@@ -9,11 +9,8 @@ import { createDatastore, type Datastore, type Worker } from '../../../src/datas
 import { createJournal } from '../../../src/journal/create-journal.ts';
 import type { Journal, JournalLimits, NewResponse } from '../../../src/journal/journal.ts';
 import { type Disk, MemoryStore } from '../../../src/journal/memory-store.ts';
-import {
-  createMessageRouter,
-  type MessageRouter,
-  type MessageRouterOptions,
-} from '../../../src/message-router/message-router.ts';
+import { createMessageRouter, type MessageRouter } from '../../../src/message-router/message-router.ts';
+import type { MessageRouterOptions } from '../../../src/message-router/router-options.ts';
 import { encodeCommand } from '../../../src/messages.ts';
 import { parseBrokerAddress } from '../../../src/mqtt/broker-address.ts';
 import { createMqttConnector, type MqttOptions } from '../../../src/mqtt/mqtt-connector.ts';
@@ -144,7 +141,7 @@ export async function createRig(options: RigOptions = {}): Promise<Rig> {
       tls: () => ({ ca: [] }),
       clock: systemClock,
       log: silentLogger,
-      options: { primeTopic: false, ...options.mqtt },
+      options: () => ({ primeTopic: false, ...options.mqtt }),
     }),
     options: { reconnectFloor: 5, reconnectCap: 20, ...options.router },
   });

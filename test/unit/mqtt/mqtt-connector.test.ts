@@ -44,7 +44,7 @@ function create(options: Partial<MqttOptions> = {}, urls: readonly string[] = [b
     tls: () => ({ ca: [] }),
     clock: systemClock,
     log: silentLogger,
-    options,
+    options: () => options,
   });
   return connector;
 }
