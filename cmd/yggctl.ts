@@ -5,13 +5,11 @@ import { randomUUID } from 'node:crypto';
 import { lstatSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { buffer } from 'node:stream/consumers';
-import type { WriteStream } from 'node:tty';
 import { Command, CommanderError } from 'commander';
 import { systemClock } from '../src/base/clock.ts';
 import { errorTable, exitOf, reasonOf, YggError } from '../src/base/errors.ts';
 import { silentLogger } from '../src/base/log.ts';
 import { printableLines } from '../src/base/printable.ts';
-import type { Screen } from '../src/base/printer.ts';
 import { defaultRuntimeDir } from '../src/config/directories.ts';
 import { hostConfigFile, loadOptions } from '../src/config/load.ts';
 import { parseDuration } from '../src/config/units.ts';
@@ -29,24 +27,14 @@ import { addRemoteCommands } from '../src/remote/commands.ts';
 import { readMetadata } from '../src/remote/input.ts';
 import { findLocalDaemon, type LocalDaemonDeps } from '../src/remote/local-daemon.ts';
 import { addProjectCommands } from '../src/worker-project/commands.ts';
-import { processEnvironment, wantsColour } from './environment.ts';
+import { processEnvironment } from './environment.ts';
 import { localDaemonDoor } from './local-daemon.ts';
 import { packageRoot } from './package.ts';
 import { referenceOf } from './reference.ts';
+import { screenOf } from './screen.ts';
 
 const environment = processEnvironment();
 const tlsDeps = { log: silentLogger, clock: systemClock, anybodys: true };
-
-/** What a stream's reader no longer wants is nobody's fault. */
-function screenOf(stream: WriteStream): Screen {
-  const terminal = stream.isTTY === true;
-  stream.on('error', () => {});
-  return {
-    terminal,
-    colour: wantsColour(stream),
-    write: (text) => new Promise((resolve) => stream.write(text, () => resolve())),
-  };
-}
 
 function runtimeDirs(): string[] {
   const quickStart = findQuickStart(packageRoot, environment.uid);

@@ -31,6 +31,7 @@ function expected() {
     ...Object.values(manifest.bin),
     'LICENSE',
     'README.md',
+    'dist/cmd/ygg.js',
     'dist/cmd/yggd.js',
     'dist/cmd/yggctl.js',
   ]

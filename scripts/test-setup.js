@@ -21,6 +21,18 @@ const needs = [
     apt: 'python3-grpcio',
     present: () => runs('/usr/bin/python3', ['-c', 'import grpc, google.protobuf']),
   },
+  { what: 'dbus-daemon', apt: 'dbus-daemon', present: () => onPath('dbus-daemon') },
+  {
+    what: '/usr/bin/python3 with dbus',
+    apt: 'python3-dbus',
+    present: () => runs('/usr/bin/python3', ['-c', 'import dbus.server, dbus.service']),
+  },
+  {
+    what: '/usr/bin/python3 with gi',
+    apt: 'python3-gi',
+    present: () => runs('/usr/bin/python3', ['-c', 'from gi.repository import GLib']),
+  },
+  { what: 'systemd-stdio-bridge', apt: 'systemd', present: () => onPath('systemd-stdio-bridge') },
   {
     what: '/usr/bin/ruby with grpc',
     apt: 'ruby-grpc',

@@ -57,7 +57,11 @@ export type ErrorCode =
   | 'YGG_CONTENT_REFUSED'
   | 'YGG_CONTENT_TOO_LARGE'
   | 'YGG_CONTENT_STATUS'
-  | 'YGG_CONTENT_UNREACHABLE';
+  | 'YGG_CONTENT_UNREACHABLE'
+  | 'YGG_BUS_UNREACHABLE'
+  | 'YGG_SERVICE_MISSING'
+  | 'YGG_SERVICE_REFUSED'
+  | 'YGG_UNIT_FAILED';
 
 export const errorTable: Readonly<Record<ErrorCode, ErrorFacts>> = {
   YGG_INTERNAL: {
@@ -117,7 +121,7 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorFacts>> = {
     retry: true,
   },
   YGG_NOT_ALLOWED: {
-    sentence: 'The daemon, or a directory of it, belongs to another user.',
+    sentence: 'The daemon, a directory of it, or a service of the host is not for this user.',
     grpc: 7,
     http: 403,
     exit: 1,
@@ -330,6 +334,34 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorFacts>> = {
     sentence: 'The server of detached content could not be reached, or was too slow.',
     grpc: 14,
     http: 504,
+    exit: 1,
+    retry: true,
+  },
+  YGG_BUS_UNREACHABLE: {
+    sentence: 'The system bus, or a private D-Bus connection of a service, could not be reached.',
+    grpc: 14,
+    http: 503,
+    exit: 75,
+    retry: true,
+  },
+  YGG_SERVICE_MISSING: {
+    sentence: 'A D-Bus service is not installed, or could not be started.',
+    grpc: 9,
+    http: 503,
+    exit: 1,
+    retry: false,
+  },
+  YGG_SERVICE_REFUSED: {
+    sentence: 'A D-Bus service refused what it was asked for.',
+    grpc: 9,
+    http: 502,
+    exit: 1,
+    retry: false,
+  },
+  YGG_UNIT_FAILED: {
+    sentence: 'systemd could not do what it was asked for with a unit.',
+    grpc: 9,
+    http: 500,
     exit: 1,
     retry: true,
   },

@@ -64,6 +64,8 @@ export class Printer {
 }
 
 export const dim = 2;
+export const red = 31;
+export const green = 32;
 export const yellow = 33;
 export const cyan = 36;
 

@@ -31,7 +31,8 @@ const gatekeepers: ReadonlyArray<readonly [thing: RegExp, places: RegExp]> = [
   // Programs pass small runners in where a folder has to start something.
   [/^node:child_process$/, /^((src\/process|cmd)\/|workers\/program\.ts$)/],
   [/^smol-toml$/, /^(src\/config\/|workers\/settings\.ts$)/],
-  [/^commander$/, /^(cmd|src\/(config|local|manual|remote|worker-project))\//],
+  [/^dbus-next$/, /^src\/dbus\//],
+  [/^commander$/, /^(cmd|src\/(config|local|manual|registration|remote|worker-project))\//],
   [/^pino$/, /^src\/base\//],
   // The doors of this package, as everybody else's workers find them; a new worker's project is written as text.
   [/^yggd$/, /^(workers\/|src\/worker-project\/files\.ts$)/],
