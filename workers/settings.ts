@@ -1,5 +1,5 @@
 /**
- * What the administrator says to a worker itself: the table `settings` of the worker's own TOML.
+ * How a worker of this folder begins, and what the administrator says to it: the table `settings` of its own TOML.
  *
  * The daemon has looked at whose file that is before it started the worker, and starts the worker anew when the file
  * changes. Its name is that of the handler, so the worker file is called `<handler>.worker`.
@@ -7,6 +7,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { parse } from 'smol-toml';
+import type { Worker } from 'yggd/worker';
 
 export type Table = Readonly<Record<string, unknown>>;
 
@@ -16,8 +17,22 @@ export interface Settings {
   readonly table: Table;
 }
 
+/** A worker's main: its handler is its first argument, if any. What keeps it from running is said in one line. */
+export async function runWorker(usual: string, create: (handler: string) => Worker): Promise<void> {
+  const [word] = process.argv.slice(2);
+  try {
+    await create(word === undefined || word.startsWith('-') ? usual : word).run();
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    process.exitCode = 1;
+  }
+}
+
 /** Nothing is set when there is no file, or no such table in it. */
-export function readSettings(handler: string, configDir = '/etc/yggdrasil'): Settings {
+export function readSettings(
+  handler: string,
+  configDir: string = process.env['YGG_CONFIG_DIR'] ?? '/etc/yggdrasil',
+): Settings {
   const file = path.join(configDir, 'workers', `${handler}.toml`);
   let text = '';
   try {
@@ -34,12 +49,6 @@ export function entriesOf({ file, table }: Settings, name: string): Array<[name:
   const entries = Object.entries(isTable(table[name]) ? table[name] : {});
   if (entries.length === 0) throw new Error(`${file} has no table [settings.${name}], or nothing in it.`);
   return entries;
-}
-
-/** A worker's first argument, unless that is an option. */
-export function handlerName(usual: string): string {
-  const [word] = process.argv.slice(2);
-  return word === undefined || word.startsWith('-') ? usual : word;
 }
 
 export function isTable(value: unknown): value is Table {

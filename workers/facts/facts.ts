@@ -69,11 +69,13 @@ async function disk(): Promise<unknown> {
       },
     ];
   });
-  return await Promise.all(
-    places.map(async ({ place, type }) => {
-      const { bsize, blocks, bavail } = await statfs(place);
-      return { place, type, size: blocks * bsize, available: bavail * bsize };
-    }),
+  const sizes = places.map(async ({ place, type }) => {
+    const { bsize, blocks, bavail } = await statfs(place);
+    return { place, type, size: blocks * bsize, available: bavail * bsize };
+  });
+  // One that this user may not look at, or that is just going, is left out.
+  return (await Promise.allSettled(sizes)).flatMap((size) =>
+    size.status === 'fulfilled' ? [size.value] : [],
   );
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /** Facts: tells what this host is and how it is doing. README.md says what it answers. */
-import { handlerName } from '../settings.ts';
+import { runWorker } from '../settings.ts';
 import { createFactsWorker } from './facts.ts';
 
-await createFactsWorker(handlerName('facts')).run();
+await runWorker('facts', (handler) => createFactsWorker(handler));

@@ -14,12 +14,12 @@ function rig(inline = 10) {
     onSent: (delivery) => sent.push(delivery),
     onRefused: (delivery, error) => refused.push(`${delivery} ${error.code}`),
   });
-  const connect = (repeat: readonly string[] = []): void => {
+  const connect = (repeat: readonly string[] = [], tellsResults = true): void => {
     const writer = new FrameWriter(
       (frame) => frames.push(frame),
       () => {},
     );
-    answers.open(writer, { inline, repeat, tellsResults: true });
+    answers.open(writer, { inline, repeat, tellsResults });
   };
   const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
   const written = async (): Promise<string[]> => {
@@ -109,6 +109,34 @@ test('one that is refused for good tells its handler, and its delivery', async (
   expect(refused).toEqual(['5 YGG_FOREIGN_RESPONSE']);
   expect(told).toEqual([expect.objectContaining({ code: 'YGG_FOREIGN_RESPONSE', message: 'why' })]);
   expect(answers.size).toBe(0);
+});
+
+test('the result of a post comes with the second receipt, also on another stream', async () => {
+  const { answers, connect, written } = rig();
+  const told: number[] = [];
+  connect();
+  answers.onCredit(9, 99);
+  answers.add(answer('a'), undefined, ({ status }) => told.push(status));
+  expect(await written()).toEqual(['a']);
+  answers.onReceipt(receipt('a'));
+  answers.close();
+  connect();
+  expect(told).toEqual([]);
+  const result = { status: 201, headers: {}, body: new Uint8Array(0) };
+  answers.onReceipt({ ...receipt('a'), result });
+  answers.onReceipt({ ...receipt('a'), result });
+  expect(told).toEqual([201]);
+});
+
+test('under a daemon that tells no results nothing is known of a post, at once', async () => {
+  const { answers, connect, written } = rig();
+  const told: number[] = [];
+  connect([], false);
+  answers.onCredit(9, 99);
+  answers.add(answer('a'), undefined, ({ status }) => told.push(status));
+  expect(await written()).toEqual(['a']);
+  answers.onReceipt(receipt('a'));
+  expect(told).toEqual([0]);
 });
 
 test('a large one is announced and goes in chunks as it is pulled', async () => {
