@@ -28,6 +28,7 @@ export type CounterName =
   | 'responses_refused'
   | 'responses_unknown_id'
   | 'responses_published'
+  | 'publishes_unheard'
   | 'responses_posted'
   | 'responses_dead'
   | 'registrations'
@@ -71,6 +72,7 @@ export const counterTable: Readonly<Record<CounterName, string>> = {
   responses_refused: 'responses refused: answers for another worker, or no room',
   responses_unknown_id: 'responses to ids the daemon does not know; passed on',
   responses_published: 'responses and reports the broker acknowledged',
+  publishes_unheard: 'messages of this host that reached nobody, as an MQTT 5 broker says',
   responses_posted: 'responses delivered by HTTP',
   responses_dead: 'responses given up as dead letters',
   registrations: 'workers that registered',

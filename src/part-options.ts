@@ -34,6 +34,8 @@ export function routerOptions(options: Options): MessageRouterOptions {
 export function mqttOptions(options: Options): () => Partial<MqttOptions> {
   const { maxMessageSize } = options;
   return () => ({
+    version: options.mqttVersion,
+    sessionExpiry: options.mqttSessionExpiry,
     cleanSession: options.cleanSession,
     keepAlive: options.mqttKeepAlive,
     connectTimeout: options.mqttConnectTimeout,
@@ -45,6 +47,8 @@ export function mqttOptions(options: Options): () => Partial<MqttOptions> {
 
 /** Those of {@link mqttOptions} that a reload may change: the connection is made anew for them. */
 export const mqttFields: readonly (keyof Options)[] = [
+  'mqttVersion',
+  'mqttSessionExpiry',
   'cleanSession',
   'mqttKeepAlive',
   'mqttConnectTimeout',

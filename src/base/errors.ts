@@ -46,6 +46,7 @@ export type ErrorCode =
   | 'YGG_BROKER_REFUSED'
   | 'YGG_BROKER_PROTOCOL'
   | 'YGG_BROKER_LOST'
+  | 'YGG_BROKER_BUSY'
   | 'YGG_NO_ANSWER'
   | 'YGG_GIVEN_UP'
   | 'YGG_HANDLER_INVALID'
@@ -249,6 +250,13 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorFacts>> = {
   YGG_BROKER_LOST: {
     sentence: 'The connection to the broker was lost.',
     grpc: 14,
+    http: 503,
+    exit: 75,
+    retry: true,
+  },
+  YGG_BROKER_BUSY: {
+    sentence: 'The broker takes no more messages at the moment.',
+    grpc: 8,
     http: 503,
     exit: 75,
     retry: true,

@@ -38,9 +38,7 @@ export function findContradictions(
       `${place('mqttReconnectDelay')} is the shortest wait and must not be longer than mqtt-connect-retry-interval.`,
     );
   }
-  if (options.mqttVersion === 5) {
-    warnings.push(
-      `${place('mqttVersion')} has no effect: MQTT 3.1.1 is spoken, which brokers of MQTT 5 know.`,
-    );
+  if (options.mqttVersion === 5 && broker.includes('embedded')) {
+    warnings.push(`${place('mqttVersion')} has no effect: the embedded broker speaks MQTT 3.1.1.`);
   }
 }

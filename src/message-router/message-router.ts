@@ -96,6 +96,7 @@ class Router implements MessageRouter {
         onMessage: (message) => this.#onMessage(message),
         onUp: (up) => this.#onUp(up),
         onDown: (down) => this.#onDown(down),
+        onUnheard: () => deps.counters.count('publishes_unheard'),
         onFailure: (failure) => this.#announcer.onFailure(failure),
       },
       will: () => this.#status.will(),
@@ -255,7 +256,7 @@ class Router implements MessageRouter {
   }
 
   #onUp(up: LinkUp): void {
-    this.#publishing.onUp();
+    this.#publishing.onUp(up);
     this.#status.onUp(up);
     this.#announcer.onUp(up);
   }

@@ -4,7 +4,7 @@
  * Owns what is in flight and the order of what waits. The outbox is the queue: only sequences are kept here. A message
  * is removed from it after its PUBACK; one whose connection closed is sent again on the next. Whoever was in flight at
  * three closes may be why, so from then on each of those is sent alone, and what closes the connection again is a dead
- * letter.
+ * letter. A broker that takes no more for the moment is given growing rests.
  */
 import type { Clock } from '../base/clock.ts';
 import { codeOf, reasonOf, YggError } from '../base/errors.ts';
@@ -13,6 +13,7 @@ import type { Counters } from '../counters.ts';
 import type { DeadReason, Outbox, ResponseRow } from '../journal/journal.ts';
 import { encodeData } from '../messages.ts';
 import type { OutTopic } from '../mqtt/connector.ts';
+import { Rest } from './rest.ts';
 
 export interface PublishingDeps {
   readonly outbox: Pick<Outbox, 'row' | 'body' | 'reports' | 'remove' | 'charge' | 'bury'>;
@@ -20,13 +21,14 @@ export interface PublishingDeps {
   /** A response was delivered. */
   readonly onSent: (row: ResponseRow) => void;
   readonly counters: Pick<Counters, 'count'>;
-  readonly clock: Pick<Clock, 'now'>;
+  readonly clock: Pick<Clock, 'now' | 'after'>;
+  readonly random: () => number;
   readonly log: Logger;
 }
 
-/** PUBLISH packets in flight, MQTT's receive maximum or less; the last places are for control/out. */
-const window = 16;
-const dataWindow = window - 2;
+/** PUBLISH packets in flight, or fewer where the broker takes fewer; the last places are for control/out. */
+const longestWindow = 16;
+const reservedPlaces = 2;
 /** Payload bytes of data in flight, but for a message that is larger by itself; each is held several times over. */
 const dataWindowBytes = 1024 * 1024;
 /** Closes after which a message is sent alone. */
@@ -43,6 +45,9 @@ interface Saying {
 
 export class Publishing {
   readonly #deps: PublishingDeps;
+  /** Taken if and only if no data is sent for a while, because the broker takes none. */
+  readonly #rest: Rest;
+  #window = longestWindow;
   #connected = false;
   #paused = false;
   /** Was in flight when a connection closed; by sequence, before everything else. */
@@ -65,6 +70,7 @@ export class Publishing {
 
   constructor(deps: PublishingDeps) {
     this.#deps = deps;
+    this.#rest = new Rest({ ...deps, onOver: () => this.#pump() });
   }
 
   /** A response is to be published. */
@@ -100,14 +106,16 @@ export class Publishing {
     });
   }
 
-  onUp(): void {
+  onUp({ receiveMaximum = longestWindow }: { readonly receiveMaximum?: number } = {}): void {
     this.#connected = true;
     this.#paused = false;
+    this.#window = Math.min(longestWindow, receiveMaximum);
     this.lookForReports();
   }
 
   onDown(): void {
     this.#connected = false;
+    this.#rest.end();
     const lost = new YggError('YGG_BROKER_LOST', 'The broker is not connected.');
     for (const saying of this.#sayings.splice(0)) saying.reject(lost);
     this.#checkIdle();
@@ -127,16 +135,24 @@ export class Publishing {
   }
 
   #pump(): void {
-    while (this.#connected && this.#sayings.length > 0 && this.#saying + this.#flying.size < window) {
+    while (this.#connected && this.#sayings.length > 0 && this.#inFlight < this.#window) {
       this.#sayNext();
     }
-    while (this.#connected && !this.#paused) {
+    while (this.#sendsData) {
       const row = this.#take();
       if (!row || !this.#hasPlace(row)) break;
       this.#next = undefined;
       this.#send(row);
     }
     this.#checkIdle();
+  }
+
+  get #inFlight(): number {
+    return this.#saying + this.#flying.size;
+  }
+
+  get #sendsData(): boolean {
+    return this.#connected && !this.#paused && !this.#rest.taken;
   }
 
   #sayNext(): void {
@@ -178,9 +194,11 @@ export class Publishing {
   }
 
   #hasPlace(row: ResponseRow): boolean {
+    if (this.#inFlight >= this.#window) return false;
     if (this.#flying.size === 0) return true;
     if (this.#alone || row.closes >= suspectAfter) return false;
-    return this.#flying.size < dataWindow && this.#flyingBytes + row.size <= dataWindowBytes;
+    const places = this.#window - reservedPlaces;
+    return this.#flying.size < places && this.#flyingBytes + row.size <= dataWindowBytes;
   }
 
   #send(row: ResponseRow): void {
@@ -210,6 +228,7 @@ export class Publishing {
   #onPublished(row: ResponseRow): void {
     const { outbox, counters, log, onSent } = this.#deps;
     this.#land(row);
+    this.#rest.reset();
     outbox.remove(row.sequence);
     counters.count('responses_published');
     log.debug({ message_id: row.messageId, response_to: row.responseTo, kind: row.kind }, 'published');
@@ -224,16 +243,26 @@ export class Publishing {
     if (code === 'YGG_BROKER_LOST') this.#connected = false;
     if (code === 'YGG_BROKER_REFUSED') {
       this.#bury(row, 'publish-refused', reasonOf(error));
+    } else if (code === 'YGG_BROKER_BUSY') {
+      this.#requeue(row);
+      this.#takeRest(row, error);
     } else if (this.#paused) {
       // This side ended the connection.
       this.#requeue(row);
     } else if (row.closes >= suspectAfter) {
-      this.#bury(row, 'publish-refused', 'The connection closed whenever it was sent, alone in the end.');
+      const why = code === 'YGG_BROKER_LOST' ? 'The connection closed' : reasonOf(error).replace(/\.$/, '');
+      this.#bury(row, 'publish-refused', `${why} whenever it was sent, alone in the end.`);
     } else {
       this.#deps.outbox.charge(row.sequence, { closes: 1 });
       this.#requeue(row);
     }
     this.#pump();
+  }
+
+  #takeRest({ messageId, responseTo }: ResponseRow, error: unknown): void {
+    if (this.#rest.taken || !this.#connected) return;
+    const fields = { message_id: messageId, response_to: responseTo, error: reasonOf(error) };
+    this.#deps.log.warn({ ...fields, wait_ms: this.#rest.begin() }, 'the broker takes no messages for now');
   }
 
   #requeue({ sequence }: ResponseRow): void {
@@ -255,7 +284,7 @@ export class Publishing {
 
   #checkIdle(): void {
     const waiting = this.#again.length + this.#responses.size + this.#reports.size + (this.#next ? 1 : 0);
-    const going = this.#connected && !this.#paused && waiting > 0;
+    const going = this.#sendsData && waiting > 0;
     if (going || this.#flying.size > 0) return;
     for (const resolve of this.#idleWaiters.splice(0)) resolve();
   }

@@ -9,6 +9,8 @@ export interface BrokerAddress {
   readonly transport: 'tcp' | 'tls';
   readonly host: string;
   readonly port: number;
+  /** The only version of MQTT that it speaks; not set: as configured. */
+  readonly version?: 4;
   readonly username?: string;
   readonly password?: string;
 }

@@ -1,23 +1,71 @@
 /**
- * What went wrong with a broker, as an error with a code.
+ * What went wrong with a broker, as an error with a code: the numbers of MQTT, and what sockets and TLS say.
  */
 import { type ErrorCode, reasonOf, systemCodeOf, YggError } from '../base/errors.ts';
 
-/** Return codes of a CONNACK (MQTT 3.1.1, 3.2.2.3) that say no to this host, and the one that says not now. */
-const refusingCodes: ReadonlySet<unknown> = new Set([1, 2, 4, 5]);
-const serverUnavailable = 3;
+/**
+ * CONNACKs and DISCONNECTs that say no to this host: return codes of MQTT 3.1.1 (3.2.2.3), reason codes of MQTT 5
+ * (3.2.2.2, 3.14.2.1), which all begin at 0x80.
+ */
+const refusingCodes: ReadonlySet<unknown> = new Set([
+  ...[1, 2, 4, 5],
+  ...[0x84, 0x85, 0x86, 0x87, 0x8a, 0x8c, 0x90, 0x95, 0x99, 0x9a, 0x9b, 0x9d],
+]);
+/** Those among them that mean the protocol itself. */
+const otherVersion: ReadonlySet<unknown> = new Set([1, 0x84]);
+/** Not now. */
+const passingCodes: ReadonlySet<unknown> = new Set([3, 0x80, 0x83, 0x88, 0x89, 0x97, 0x9c, 0x9f, 0xa0]);
+
+/** PUBACKs of MQTT 5 (3.4.2.1): one for later, those that will not change, and one that says: nobody listens. */
+const quotaExceeded = 0x97;
+const refusedForGood: ReadonlySet<unknown> = new Set([undefined, 0x87, 0x90, 0x99]);
+export const noMatchingSubscribers = 0x10;
+
+/** What a broker says of the end of a connection (MQTT 5, 3.14.2.1). */
+const endings: ReadonlyMap<number, string> = new Map([
+  [0x04, 'disconnected'],
+  [0x81, 'malformed packet'],
+  [0x82, 'protocol error'],
+  [0x83, 'an error of its own'],
+  [0x87, 'not authorized'],
+  [0x89, 'the server is busy'],
+  [0x8b, 'the server shuts down'],
+  [0x8d, 'keep-alive timeout'],
+  [0x8e, 'another connection has taken over the session: is there a second host with this client id?'],
+  [0x8f, 'topic filter invalid'],
+  [0x90, 'topic name invalid'],
+  [0x93, 'receive maximum exceeded'],
+  [0x94, 'topic alias invalid'],
+  [0x95, 'packet too large'],
+  [0x96, 'message rate too high'],
+  [0x97, 'quota exceeded'],
+  [0x98, 'administrative action'],
+  [0x99, 'payload format invalid'],
+  [0x9a, 'retain not supported'],
+  [0x9b, 'QoS not supported'],
+  [0x9c, 'use another server'],
+  [0x9d, 'the server has moved'],
+  [0x9f, 'connection rate exceeded'],
+  [0xa0, 'maximum connect time'],
+]);
+/** Characters of what a broker says in its own words. */
+const longestWords = 200;
 
 /** The error for whatever MQTT.js or a socket threw. */
 export function faultOf(error: unknown): YggError {
   if (error instanceof YggError) return error;
   const code = systemCodeOf(error);
+  if (otherVersion.has(code)) {
+    const sentence = `The broker refused the connection: ${reasonOf(error)}; set mqtt-version to one that it speaks.`;
+    return new YggError('YGG_BROKER_REFUSED', sentence, { cause: error });
+  }
   if (refusingCodes.has(code)) return refusal(`refused the connection: ${reasonOf(error)}`, error);
   return new YggError(kindOf(error, code), `${reasonOf(error)}.`, { cause: error });
 }
 
 function kindOf(error: unknown, code: unknown): ErrorCode {
   // Sockets and TLS say what happened in words.
-  if (typeof code === 'string' || code === serverUnavailable) return 'YGG_BROKER_UNREACHABLE';
+  if (typeof code === 'string' || passingCodes.has(code)) return 'YGG_BROKER_UNREACHABLE';
   return /timeout/i.test(reasonOf(error)) ? 'YGG_BROKER_UNREACHABLE' : 'YGG_BROKER_PROTOCOL';
 }
 
@@ -25,5 +73,24 @@ function kindOf(error: unknown, code: unknown): ErrorCode {
 export function refusal(what: string, cause?: unknown): YggError {
   return new YggError('YGG_BROKER_REFUSED', `The broker ${what}; check client id, certificate and its ACL.`, {
     cause,
+  });
+}
+
+/** The broker ended the connection and said why, perhaps in its own words too. */
+export function endingFault(broker: string, code: number = 0, words: string = ''): YggError {
+  const why = endings.get(code) ?? 'for no reason that is known here';
+  const said = words === '' ? '' : `, ${JSON.stringify(words.slice(0, longestWords))}`;
+  const sentence = `${broker} ended the connection: ${why} (0x${code.toString(16).padStart(2, '0')}${said}).`;
+  return new YggError(refusingCodes.has(code) ? 'YGG_BROKER_REFUSED' : 'YGG_BROKER_UNREACHABLE', sentence);
+}
+
+/** A PUBACK with a reason that is no success, or none of the library's own. */
+export function publishFault(error: unknown): YggError {
+  const code = systemCodeOf(error);
+  const sentence = `The broker refused it: ${reasonOf(error)}.`;
+  if (code === quotaExceeded) return new YggError('YGG_BROKER_BUSY', sentence, { cause: error });
+  // Another reason may pass, or not: it is tried a few times.
+  return new YggError(refusedForGood.has(code) ? 'YGG_BROKER_REFUSED' : 'YGG_BROKER_PROTOCOL', sentence, {
+    cause: error,
   });
 }

@@ -47,6 +47,8 @@ export interface LinkEvents {
   onMessage(message: Incoming): void;
   onUp(up: LinkUp): void;
   onDown(down: LinkDown): void;
+  /** A message was taken to which nobody has subscribed. */
+  onUnheard(): void;
   /** An attempt failed. */
   onFailure(failure: LinkFailure): void;
 }
@@ -172,6 +174,7 @@ export class BrokerLink {
     const receiver: Receiver = {
       onMessage: (message) => events.onMessage(message),
       onClose: (reason) => closed(reason),
+      onUnheard: () => events.onUnheard(),
     };
     let connected: Connected;
     try {

@@ -40,6 +40,8 @@ export interface Receiver {
   onMessage(message: Incoming): void;
   /** The connection ended, whoever ended it; called once for each `connect` that resolved. */
   onClose(reason: Error): void;
+  /** The broker took a message to which nobody has subscribed; only MQTT 5 says so. */
+  onUnheard?(): void;
 }
 
 export interface Connected {
@@ -47,6 +49,8 @@ export interface Connected {
   readonly broker: string;
   /** The broker kept what it had for this host. */
   readonly sessionPresent: boolean;
+  /** Messages it may be sent before it has acknowledged one; not set: any number. */
+  readonly receiveMaximum?: number;
 }
 
 export interface ConnectOptions {
@@ -63,7 +67,8 @@ export interface Connector {
   connect(receiver: Receiver, options: ConnectOptions): Promise<Connected>;
   /**
    * Publishes with QoS 1; resolves with the PUBACK. Throws `YGG_BROKER_LOST` when the connection ends before it, which
-   * it does at the latest when a PUBACK is overdue, and `YGG_BROKER_REFUSED` when the broker will not have it.
+   * it does at the latest when a PUBACK is overdue, `YGG_BROKER_BUSY` when the broker will have it later, `YGG_BROKER_REFUSED` when it never will, and
+   * `YGG_BROKER_PROTOCOL` when it says no for a reason that may pass.
    */
   publish(topic: OutTopic, payload: Uint8Array): Promise<void>;
   /** DISCONNECT and close, whatever is in flight; never throws, and has a deadline of its own. */

@@ -9,34 +9,26 @@ import { MqttClient } from 'mqtt';
 import { type IConnackPacket, type IPublishPacket, writeToStream } from 'mqtt-packet';
 import { asBuffer } from '../base/bytes.ts';
 import type { Clock, Timer } from '../base/clock.ts';
-import { reasonOf, YggError } from '../base/errors.ts';
+import { YggError } from '../base/errors.ts';
 import type { TlsMaterial } from '../base/tls.ts';
 import { Acknowledgements } from './acknowledgements.ts';
-import type { BrokerAddress } from './broker-address.ts';
-import { faultOf, refusal } from './broker-fault.ts';
+import { endingFault, faultOf, noMatchingSubscribers, publishFault, refusal } from './broker-fault.ts';
+import { type ConnectTerms, clientOptions, subscribeOptions } from './client-options.ts';
 import type { Connected, Incoming, InTopic, OutTopic, Receiver } from './connector.ts';
 import { dial } from './dial.ts';
 import { PacketFilter } from './packet-filter.ts';
 import { ParserHold } from './parser-hold.ts';
-import type { Topics } from './topics.ts';
 
-export interface MqttConnectionDeps {
-  readonly address: BrokerAddress;
+export interface MqttConnectionDeps extends ConnectTerms {
   readonly tls: TlsMaterial;
-  readonly topics: Topics;
-  readonly clientId: string;
   readonly receiver: Receiver;
-  readonly will: Uint8Array;
   readonly clock: Clock;
   readonly limits: ReceiveLimits;
-  readonly cleanSession: boolean;
   /** Publish an empty QoS 0 message to data/out first: some brokers make a topic on its first publish. */
   readonly primeTopic: boolean;
   /** Subscribe although the broker kept the session: whether that is complete is not known. */
   readonly subscribeAlways: boolean;
   /** Milliseconds. */
-  readonly keepAlive: number;
-  readonly connectTimeout: number;
   readonly publishTimeout: number;
 }
 
@@ -57,6 +49,8 @@ interface Flight {
 /** Given to the library in place of an acknowledgement. */
 const deferred = new Error('acknowledged after the flush');
 
+/** Bytes of a PUBLISH beside topic and payload: fixed header, their lengths, packet identifier, no properties. */
+const packetAllowance = 10;
 const closeDeadline = 1_000;
 /** Longest hold of the parser where the keep-alive is off. */
 const holdWithoutKeepAlive = 15_000;
@@ -72,14 +66,16 @@ export class MqttConnection {
   /** The first thing that went wrong, if any. */
   #fault: YggError | undefined;
   #publishes = 0;
+  /** Bytes of the largest packet the broker takes. */
+  #largest = Number.POSITIVE_INFINITY;
   /** Waiting for their PUBACK, oldest first. */
   readonly #flights = new Set<Flight>();
   #overdue: Timer | undefined;
 
   constructor(deps: MqttConnectionDeps) {
-    const { address, tls, topics, limits } = deps;
+    const { address, tls, version, limits, receiver } = deps;
     this.#deps = deps;
-    this.#filter = new PacketFilter(dial(address, tls), { maxPacket: limits.packet });
+    this.#filter = new PacketFilter(dial(address, tls), { maxPacket: limits.packet, version });
     this.#acknowledgements = new Acknowledgements((packetId) => this.#writePuback(packetId));
     this.#hold = new ParserHold({
       clock: deps.clock,
@@ -87,27 +83,17 @@ export class MqttConnection {
       overfull: () =>
         this.#acknowledgements.open > limits.messages || this.#acknowledgements.bytes > limits.bytes,
     });
-    const client = new MqttClient(() => this.#filter, {
-      manualConnect: true,
-      clientId: deps.clientId,
-      protocolVersion: 4,
-      clean: deps.cleanSession,
-      keepalive: Math.ceil(deps.keepAlive / 1000),
-      connectTimeout: deps.connectTimeout,
-      reconnectPeriod: 0,
-      resubscribe: false,
-      will: { topic: topics.controlOut, payload: Buffer.from(deps.will), qos: 1, retain: false },
-      ...(address.username !== undefined && { username: address.username }),
-      ...(address.password !== undefined && { password: address.password }),
-      // A cache of all numbers up to 65,535 as buffers would take twelve megabytes.
-      writeCache: false,
-      // The library formats every payload for its debug log otherwise.
-      log: () => {},
-    });
+    const client = new MqttClient(() => this.#filter, clientOptions(deps));
     this.#client = client;
     client.handleMessage = (packet, done) => this.#onPublish(packet, done);
     // After an error the library may go on with a stream that makes no sense any more.
     client.on('error', (error) => this.#fail(error));
+    client.on('disconnect', ({ reasonCode, properties }) =>
+      this.#fail(endingFault(address.name, reasonCode, properties?.reasonString)),
+    );
+    client.on('packetreceive', (packet) => {
+      if (packet.cmd === 'puback' && packet.reasonCode === noMatchingSubscribers) receiver.onUnheard?.();
+    });
     this.#filter.on('error', (error) => this.#fail(error));
     this.#closed = new Promise((resolve) => {
       client.once('close', () => {
@@ -124,12 +110,15 @@ export class MqttConnection {
     abort.addEventListener('abort', onAbort, { once: true });
     try {
       if (abort.aborted) onAbort();
-      const { sessionPresent } = await this.#connack();
+      const { sessionPresent, properties = {} } = await this.#connack();
+      if (properties.maximumQoS === 0) throw refusal('takes no messages with QoS 1');
+      this.#largest = properties.maximumPacketSize ?? Number.POSITIVE_INFINITY;
+      const { receiveMaximum } = properties;
       if (primeTopic) this.#client.publish(topics.dataOut, '', { qos: 0 });
       if (!sessionPresent || subscribeAlways) await this.#subscribe();
       this.#state = 'open';
       this.#overdue = clock.every(publishTimeout / 4, () => this.#checkOverdue());
-      return { broker: address.name, sessionPresent };
+      return { broker: address.name, sessionPresent, ...(receiveMaximum && { receiveMaximum }) };
     } catch (error) {
       // The first fault counts: that the connection closed is mostly its consequence.
       this.#fail(error);
@@ -144,13 +133,18 @@ export class MqttConnection {
     if (this.#state !== 'open') return Promise.reject(this.#lost());
     const { topics, clock } = this.#deps;
     const name = topic === 'control/out' ? topics.controlOut : topics.dataOut;
+    const bytes = Buffer.byteLength(name) + payload.length + packetAllowance;
+    if (bytes > this.#largest) {
+      const sentence = `It has ${payload.length} bytes, and the broker takes packets of ${this.#largest} at most.`;
+      return Promise.reject(new YggError('YGG_BROKER_REFUSED', sentence));
+    }
     return new Promise((resolve, reject) => {
       const flight: Flight = { since: clock.monotonic(), fail: reject };
       this.#flights.add(flight);
       this.#client.publish(name, asBuffer(payload), { qos: 1 }, (error) => {
         this.#flights.delete(flight);
         if (!error) resolve();
-        else reject(new YggError('YGG_BROKER_REFUSED', `The broker refused it: ${reasonOf(error)}.`));
+        else reject(publishFault(error));
       });
     });
   }
@@ -180,11 +174,11 @@ export class MqttConnection {
   }
 
   #subscribe(): Promise<void> {
-    const { topics } = this.#deps;
+    const { topics, version } = this.#deps;
     return new Promise((resolve, reject) => {
       void this.#closed.then(() => reject(this.#lost()));
       const wanted = [topics.controlIn, topics.dataIn];
-      this.#client.subscribe(wanted, { qos: 1 }, (error, granted = []) => {
+      this.#client.subscribe(wanted, subscribeOptions(version), (error, granted = []) => {
         // Granted QoS 0 would mean that whatever comes while the daemon is away is lost.
         const refused = wanted.filter(
           (topic) => !granted.some((grant) => grant.topic === topic && grant.qos === 1),

@@ -7,6 +7,7 @@ import { codeOf, reasonOf, YggError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { TlsMaterial } from '../base/tls.ts';
 import type { BrokerAddress } from './broker-address.ts';
+import type { MqttVersion } from './client-options.ts';
 import type { Connected, ConnectOptions, Connector, OutTopic, Receiver } from './connector.ts';
 import type { MqttConnection } from './mqtt-connection.ts';
 import type { Topics } from './topics.ts';
@@ -26,6 +27,8 @@ export interface MqttConnectorDeps {
 
 /** Times in milliseconds, sizes in bytes. */
 export interface MqttOptions {
+  readonly version: MqttVersion;
+  readonly sessionExpiry: number;
   readonly cleanSession: boolean;
   readonly keepAlive: number;
   readonly connectTimeout: number;
@@ -38,6 +41,8 @@ export interface MqttOptions {
 }
 
 const defaults: MqttOptions = {
+  version: 4,
+  sessionExpiry: 7 * 86_400_000,
   cleanSession: false,
   keepAlive: 30_000,
   connectTimeout: 10_000,
@@ -79,6 +84,7 @@ export function createMqttConnector(deps: MqttConnectorDeps): Connector {
     };
     const candidate = new MqttConnection({
       ...options,
+      version: address.version ?? options.version,
       address,
       tls: tls(),
       topics,

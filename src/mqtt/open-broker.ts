@@ -49,7 +49,7 @@ export async function openBroker(deps: OpenBrokerDeps): Promise<OpenBroker> {
     const embedded = await startEmbeddedBroker({ runtimeDir, clientId, topicPrefix, log });
     closes.push(() => embedded.close());
     const { username, password } = embedded;
-    brokers.push({ ...parseBrokerAddress(embedded.url), username, password });
+    brokers.push({ ...parseBrokerAddress(embedded.url), username, password, version: 4 });
   }
   brokers.push(...configured);
   return {

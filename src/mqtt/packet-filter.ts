@@ -13,6 +13,8 @@ import { YggError } from '../base/errors.ts';
 export interface PacketFilterOptions {
   /** Bytes of the largest PUBLISH that is passed on whole. */
   readonly maxPacket: number;
+  /** Of MQTT: with 5 a PUBLISH has properties. */
+  readonly version?: 4 | 5;
 }
 
 /** Payload bytes kept of an oversize PUBLISH; before it come a topic of any length and the packet identifier. */
@@ -39,6 +41,7 @@ interface FixedHeader {
 export class PacketFilter extends Duplex {
   readonly #socket: Socket;
   readonly #maxPacket: number;
+  readonly #version: 4 | 5;
   /** A fixed header that is not complete yet. */
   #rest: Buffer = nothing;
   /** Bytes of the current packet still to be passed on. */
@@ -54,10 +57,11 @@ export class PacketFilter extends Duplex {
   /** Set if and only if something is in `#outgoing`. */
   #flush: NodeJS.Immediate | undefined;
 
-  constructor(socket: Socket, { maxPacket }: PacketFilterOptions) {
+  constructor(socket: Socket, { maxPacket, version = 4 }: PacketFilterOptions) {
     super({ allowHalfOpen: false });
     this.#socket = socket;
     this.#maxPacket = maxPacket;
+    this.#version = version;
     // Small PUBACKs and answers would wait for delayed acknowledgements otherwise: 22 ms instead of 0.3.
     socket.setNoDelay(true);
     socket.on('data', (chunk: Buffer) => this.#read(chunk));
@@ -192,10 +196,19 @@ export class PacketFilter extends Duplex {
       this.#refuse('a topic longer than its packet');
       return;
     }
-    const body = start.subarray(0, payloadStart + keptPayload);
+    const body = this.#withoutProperties(start, payloadStart);
     this.#oversize.set(this.#publishes, bytes + length);
     this.#publishes += 1;
     this.#pass(Buffer.concat([Buffer.from([first, ...encodeLength(body.length)]), body]));
+  }
+
+  /** The beginning of a packet, up to the kept part of its payload. `end`: of what stands before properties. */
+  #withoutProperties(start: Buffer, end: number): Buffer {
+    if (this.#version === 4) return start.subarray(0, end + keptPayload);
+    const { bytes, length } = readLength(start, end) ?? { bytes: 0, length: start.length };
+    // None are needed, and what is kept may end inside them.
+    const payload = start.subarray(end + bytes + length);
+    return Buffer.concat([start.subarray(0, end), Buffer.alloc(1), payload.subarray(0, keptPayload)]);
   }
 
   #refuse(what: string): void {
@@ -207,17 +220,21 @@ function qosOf(first: number): number {
   return (first >> 1) & 3;
 }
 
-/** A `length` below 0 stands for one that MQTT does not allow. */
 function readFixedHeader(bytes: Buffer, start: number): FixedHeader | 'incomplete' {
-  const first = bytes[start] ?? 0;
+  const length = readLength(bytes, start + 1);
+  return length ? { first: bytes[start] ?? 0, bytes: 1 + length.bytes, length: length.length } : 'incomplete';
+}
+
+/** A variable byte integer (MQTT 5, 1.5.5); a `length` below 0 stands for one that MQTT does not allow. */
+function readLength(bytes: Buffer, start: number): { bytes: number; length: number } | undefined {
   let length = 0;
-  for (let index = 1; index <= 4; index += 1) {
+  for (let index = 0; index < 4; index += 1) {
     const byte = bytes[start + index];
-    if (byte === undefined) return 'incomplete';
-    length += (byte & 0x7f) * 128 ** (index - 1);
-    if (byte < 0x80) return { first, bytes: index + 1, length };
+    if (byte === undefined) return undefined;
+    length += (byte & 0x7f) * 128 ** index;
+    if (byte < 0x80) return { bytes: index + 1, length };
   }
-  return { first, bytes: 5, length: -1 };
+  return { bytes: 4, length: -1 };
 }
 
 function encodeLength(length: number): number[] {

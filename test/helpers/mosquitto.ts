@@ -35,6 +35,11 @@ export class Mosquitto {
     return this.#child?.pid ?? 0;
   }
 
+  /** What it logged last. */
+  get output(): string {
+    return this.#child?.output ?? '';
+  }
+
   /** Starts it (again, on the same port and data) and waits until it answers. */
   async start(): Promise<void> {
     const child = new Child(this.#scope, mosquittoProgram(), ['-c', this.#config]);

@@ -1,5 +1,5 @@
 /**
- * A small MQTT 3.1.1 broker that does what a test says, wrong things too.
+ * A small broker of MQTT 3.1.1 and 5 that does what a test says, wrong things too.
  *
  * It keeps nothing and routes nothing: it answers CONNECT, SUBSCRIBE, PUBLISH and PINGREQ by its script, records
  * every packet, and sends what it is told to send. `until` waits for a condition, looked at whenever a packet comes
@@ -9,6 +9,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, TLSSocket, type TlsOptions } from 'node:tls';
 import {
   generate,
+  type IConnackPacket,
   type IConnectPacket,
   type IPublishPacket,
   type ISubscribePacket,
@@ -17,14 +18,21 @@ import {
 } from 'mqtt-packet';
 
 export interface BrokerScript {
-  /** The answer to CONNECT; `silent` gives none, `drop` ends the connection. */
-  connect?: (packet: IConnectPacket) => { returnCode?: number; sessionPresent?: boolean } | 'silent' | 'drop';
+  /** The answer to CONNECT; `silent` gives none, `drop` ends the connection. `returnCode` is the reason in MQTT 5. */
+  connect?: (packet: IConnectPacket) => ConnectAnswer | 'silent' | 'drop';
   /** The codes of the SUBACK, one for each topic filter; `silent` gives none. */
   subscribe?: (packet: ISubscribePacket) => number[] | 'silent';
-  /** Whether a PUBLISH with QoS 1 is acknowledged. */
-  publish?: (packet: IPublishPacket, connection: BrokerConnection) => 'ack' | 'silent' | 'drop';
+  /** Whether a PUBLISH with QoS 1 is acknowledged; a number is the reason of MQTT 5. */
+  publish?: (packet: IPublishPacket, connection: BrokerConnection) => 'ack' | 'silent' | 'drop' | number;
   /** Whether a PINGREQ is answered. */
   ping?: () => boolean;
+}
+
+export interface ConnectAnswer {
+  readonly returnCode?: number;
+  readonly sessionPresent?: boolean;
+  /** Of MQTT 5. */
+  readonly properties?: NonNullable<IConnackPacket['properties']>;
 }
 
 export interface OutgoingPublish {
@@ -35,6 +43,8 @@ export interface OutgoingPublish {
   readonly messageId?: number;
   readonly retain?: boolean;
   readonly dup?: boolean;
+  /** Of MQTT 5. */
+  readonly properties?: NonNullable<IPublishPacket['properties']>;
 }
 
 export class BrokerConnection {
@@ -43,6 +53,8 @@ export class BrokerConnection {
   readonly #socket: Socket;
   #nextId = 1;
   closed = false;
+  /** Of the protocol, as the client's CONNECT said. */
+  version = 4;
 
   constructor(socket: Socket) {
     this.#socket = socket;
@@ -77,14 +89,14 @@ export class BrokerConnection {
   }
 
   /** Sends a PUBLISH and returns its packet identifier (0 with QoS 0). */
-  publish({ topic, payload, qos = 1, retain = false, dup = false, messageId }: OutgoingPublish): number {
+  publish({ qos = 1, retain = false, dup = false, messageId, ...rest }: OutgoingPublish): number {
     const id = qos === 0 ? 0 : (messageId ?? this.#nextId++);
-    this.send({ cmd: 'publish', topic, payload, qos, retain, dup, ...(qos > 0 && { messageId: id }) });
+    this.send({ cmd: 'publish', qos, retain, dup, ...(qos > 0 && { messageId: id }), ...rest });
     return id;
   }
 
   send(packet: Packet): void {
-    this.raw(generate(packet));
+    this.raw(generate(packet, { protocolVersion: this.version }));
   }
 
   raw(bytes: Buffer): void {
@@ -152,7 +164,10 @@ export async function startScriptedBroker(
     });
     packets.on('packet', (packet) => {
       connection.received.push(packet);
-      if (packet.cmd === 'connect') connections.push(connection);
+      if (packet.cmd === 'connect') {
+        connection.version = packet.protocolVersion ?? 4;
+        connections.push(connection);
+      }
       answer(script, connection, packet);
       changed();
     });
@@ -212,8 +227,8 @@ function answer(script: BrokerScript, connection: BrokerConnection, packet: Pack
       const verdict = script.connect?.(packet) ?? {};
       if (verdict === 'drop') connection.drop();
       else if (verdict !== 'silent') {
-        const { returnCode = 0, sessionPresent = false } = verdict;
-        connection.send({ cmd: 'connack', returnCode, sessionPresent });
+        const { returnCode = 0, sessionPresent = false, properties = {} } = verdict;
+        connection.send({ cmd: 'connack', returnCode, reasonCode: returnCode, sessionPresent, properties });
       }
       break;
     }
@@ -225,8 +240,9 @@ function answer(script: BrokerScript, connection: BrokerConnection, packet: Pack
     case 'publish': {
       const verdict = script.publish?.(packet, connection) ?? 'ack';
       if (verdict === 'drop') connection.drop();
-      else if (verdict === 'ack' && packet.qos === 1) {
-        connection.send({ cmd: 'puback', messageId: packet.messageId ?? 0 });
+      else if (verdict !== 'silent' && packet.qos === 1) {
+        const reasonCode = verdict === 'ack' ? 0 : verdict;
+        connection.send({ cmd: 'puback', messageId: packet.messageId ?? 0, reasonCode });
       }
       break;
     }

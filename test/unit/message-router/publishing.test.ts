@@ -91,6 +91,61 @@ describe('publishing', () => {
     );
   });
 
+  test('no more are in flight than a broker of MQTT 5 takes', async () => {
+    const connect = () => ({ properties: { receiveMaximum: 3 } });
+    const rig = await createRig({ mqtt: { version: 5 }, script: { connect } });
+    const connection = await online(rig);
+    await rig.until('acknowledged', () => connection.publishes.length === 1);
+    rig.broker.script.publish = () => 'silent';
+    for (let index = 0; index < 5; index += 1) rig.respond();
+    await rig.until('one', () => said(connection, 'data/out').length === 1);
+    rig.tags['site'] = 'lab';
+    rig.hostChanged();
+    await rig.until('the status beside it', () => said(connection, 'control/out').length === 2);
+    expect(said(connection, 'data/out')).toHaveLength(1);
+    delete rig.broker.script.publish;
+    for (const { messageId } of connection.publishes.slice(1))
+      connection.send({ cmd: 'puback', messageId: messageId ?? 0 });
+    await rig.until('emptied', () => rig.journal.outbox.fill().messages === 0);
+  });
+
+  test('a broker whose quota is used up gets the same ones later, in order', async () => {
+    const rig = await createRig({ mqtt: { version: 5 } });
+    const connection = await online(rig);
+    let refusals = 3;
+    rig.broker.script.publish = () => {
+      refusals -= 1;
+      return refusals >= 0 ? 0x97 : 'ack';
+    };
+    const ids = Array.from({ length: 3 }, newId);
+    for (const messageId of ids) rig.respond({ messageId });
+    await rig.until('refused', () => said(connection, 'data/out').length === 3);
+    await rig.until('emptied', () => rig.journal.outbox.fill().messages === 0);
+    expect(said(connection, 'data/out').map(({ message_id: id }) => id)).toEqual([...ids, ...ids]);
+    expect(rig.counters.get('responses_dead')).toBe(0);
+    expect(rig.broker.connections).toHaveLength(1);
+  });
+
+  test.each([
+    [0x87, 1],
+    [0x83, 4],
+  ])('a response that is refused with reason %i is a dead letter after %i tries', async (reason, tries) => {
+    const rig = await createRig({ mqtt: { version: 5 } });
+    const connection = await online(rig);
+    const messageId = newId();
+    rig.broker.script.publish = ({ payload }) => (payload.toString().includes(messageId) ? reason : 0x10);
+    rig.respond({ messageId });
+    rig.respond();
+    await rig.until('given up', () => rig.counters.get('responses_dead') === 1);
+    await rig.until('emptied', () => rig.journal.outbox.fill().messages === 0);
+    const [letter] = rig.journal.dead.list(Number.MAX_SAFE_INTEGER, 10);
+    expect(letter).toMatchObject({ messageId, reason: 'publish-refused' });
+    const times = said(connection, 'data/out').filter(({ message_id: id }) => id === messageId);
+    expect(times).toHaveLength(tries);
+    // The other response, and its own failure is no matter of the server's.
+    expect(rig.counters.get('publishes_unheard')).toBeGreaterThan(0);
+  });
+
   test('what is said twice is published once', async () => {
     const rig = await createRig();
     const connection = await online(rig);

@@ -62,6 +62,7 @@ function create({ lostBefore = false, cap = 60_000 } = {}) {
     will: () => Buffer.from('will'),
     events: {
       onMessage: () => {},
+      onUnheard: () => {},
       onUp: (up) => void ups.push(up),
       onDown: ({ asked }) => void downs.push(asked),
       onFailure: ({ wait }) => void waits.push(wait),
