@@ -1,5 +1,5 @@
 /** Workers that run as another user than the daemon: only root can start those, and only as root is this tested. */
-import { chmodSync, chownSync, readFileSync } from 'node:fs';
+import { chmodSync, chownSync, cpSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { Child } from '../helpers/child.ts';
@@ -7,7 +7,8 @@ import { startMosquitto } from '../helpers/mosquitto.ts';
 import { connectMqttServer, type MqttServer } from '../helpers/mqtt-server.ts';
 import { alive, environmentOf, processesWith } from '../helpers/processes.ts';
 import type { Scope } from '../helpers/scope.ts';
-import { testScope } from '../helpers/test-scope.ts';
+import { tempDir } from '../helpers/temp-dir.ts';
+import { fileScope, testScope } from '../helpers/test-scope.ts';
 import { waitFor } from '../helpers/wait-for.ts';
 import type { WorkerFile } from '../helpers/worker-files.ts';
 import { createHome, type Home, startYggd, type Yggd } from '../helpers/yggd.ts';
@@ -15,18 +16,17 @@ import { createHome, type Home, startYggd, type Yggd } from '../helpers/yggd.ts'
 const isRoot = process.getuid?.() === 0;
 if (!isRoot) console.log('Skipped: workers that run as another user; only root can start them.');
 
-/** A copy, because another user may not get to where the tests lie. */
-const program = readFileSync(
-  path.resolve(import.meta.dirname, '../fixtures/workers/python_worker.py'),
-  'utf8',
-);
+/** A copy, because another user may not get to where the examples lie. */
+const folder = tempDir(fileScope(), 'lowly-');
+chmodSync(folder, 0o755);
+cpSync(path.resolve(import.meta.dirname, '../../workers/examples/python'), folder, { recursive: true });
 const nobody = 65_534;
 
 function workerOf(config: readonly string[], handler = 'lowly'): WorkerFile {
   return {
     name: `${handler}-worker`,
-    text: `#!/usr/bin/python3\n${program}`,
-    config: [`env = ["FIXTURE_HANDLER=${handler}"]`, ...config],
+    text: `#!/bin/sh\nexec /usr/bin/python3 -B '${folder}/worker.py' ${handler}\n`,
+    config: ['env = ["LOWLY=yes"]', ...config],
   };
 }
 
@@ -53,7 +53,7 @@ async function bench(scope: Scope, workers: readonly WorkerFile[]): Promise<Benc
 /** Of the worker that runs now. */
 function workerPid(home: Home): Promise<number> {
   const socket = `${home.runtimeDir}-workers/nobody/`;
-  return waitFor(() => processesWith(socket).find((pid) => environmentOf(pid).has('FIXTURE_HANDLER')), {
+  return waitFor(() => processesWith(socket).find((pid) => environmentOf(pid).has('LOWLY')), {
     what: 'the process of the worker',
   });
 }
