@@ -188,6 +188,8 @@ export interface DispatchProgress {
     | 'queued'
     /** A worker took it: `pid`, `attempts`. */
     | 'accepted'
+    /** What the worker says on the way: `content`. Some of it is left out for one who reads slowly. */
+    | 'working'
     /** It waits again. */
     | 'back'
     /** A response: `content`, `metadata`, and its own `messageId`. */

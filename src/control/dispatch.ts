@@ -52,6 +52,10 @@ export async function* dispatch(
       if (accepted.sequence !== sequence) return;
       tell({ state: 'accepted', pid: accepted.pid, attempts: accepted.attempt });
     }),
+    signals.observe('message-progress', ({ sequence: of, data }) => {
+      // Never so many that the end of it finds no room.
+      if (of === sequence && feed.size < capacity / 2) tell({ state: 'working', content: data });
+    }),
     signals.observe('data-return', (response) => {
       const answer = answerTo(messageId, response.sequence, journal);
       if (answer) tell(answer);

@@ -4,6 +4,7 @@
  * Costs nothing while nobody does. Whoever reads too slowly loses the oldest, and is told how many.
  */
 import type { Clock } from '../base/clock.ts';
+import { cut } from '../base/printable.ts';
 import { Channel } from '../channel.ts';
 import type { DaemonEvent } from '../control-api.ts';
 import type { Counters } from '../counters.ts';
@@ -20,6 +21,9 @@ export interface EventsDeps {
   /** Events kept for one who reads slowly; not set: 1,024. */
   readonly capacity?: number;
 }
+
+/** Characters that are told of what a worker says about its progress. */
+const longestProgress = 200;
 
 type Facts = Partial<Omit<DaemonEvent, 'at' | 'name'>>;
 
@@ -105,6 +109,10 @@ function tellers({ datastore, journal }: EventsDeps): Tellers {
     'data-recv': ({ sequence, cancel }) => ({ ...named(sequence), outcome: cancel ? 'cancel' : '' }),
     'data-dispatch': ({ sequence, messageId, directive, pid, attempt }) => ({
       ...{ sequence, messageId, directive, pid, attempts: attempt },
+    }),
+    'message-progress': ({ sequence, messageId, directive, data }) => ({
+      ...{ sequence, messageId, directive },
+      explanation: cut(Buffer.from(data).toString('utf8'), longestProgress),
     }),
     'message-settle': ({ sequence, directive, outcome }) => ({ ...named(sequence), directive, outcome }),
     'message-cancel': ({ directive, messageId }) => ({ directive, messageId }),

@@ -4,6 +4,7 @@
 import type { Clock } from '../base/clock.ts';
 import { within } from '../base/deadline.ts';
 import { YggError } from '../base/errors.ts';
+import { printable } from '../base/printable.ts';
 import { milliseconds, type Printer } from '../base/printer.ts';
 import type { Control, DispatchProgress, DispatchRequest } from '../control-api.ts';
 import { contentMembers } from './content-text.ts';
@@ -66,6 +67,10 @@ async function print(
     case 'accepted':
       await printer.remark(`process ${progress.pid} accepted it, attempt ${progress.attempts}`);
       return;
+    case 'working':
+      for (const line of Buffer.from(progress.content).toString('utf8').trimEnd().split('\n'))
+        await printer.remark(printable(line));
+      return;
     case 'back':
       await printer.remark('it waits again');
       return;
@@ -90,7 +95,7 @@ function progressJson(progress: DispatchProgress): string {
     ...(state === 'accepted' && { pid, attempts }),
     ...(state === 'dead' && { reason, explanation }),
   };
-  if (state !== 'answered') return JSON.stringify(fields);
+  if (state !== 'answered' && state !== 'working') return JSON.stringify(fields);
   return `${JSON.stringify(fields).slice(0, -1)},${contentMembers({ metadata, content: Buffer.from(content) })}}`;
 }
 
@@ -98,6 +103,7 @@ const whatNow: Readonly<Partial<Record<DispatchProgress['state'], string>>> = {
   queued: 'it waits',
   back: 'it waits again',
   accepted: 'a worker has it in hand',
+  working: 'a worker has it in hand',
   answered: 'it was answered',
 };
 

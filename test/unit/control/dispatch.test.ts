@@ -40,6 +40,9 @@ describe('a message that is dispatched here', () => {
     expect(Buffer.from(rig.journal.inbox.body(sequence)?.content ?? '').toString()).toBe('"hello"');
     const accepted = { sequence, directive: 'echo', messageId: 'local-1', pid: 71, attempt: 1 };
     void rig.signals.emit('data-dispatch', accepted);
+    const working = { sequence, directive: 'echo', messageId: 'local-1', data: Buffer.from('half') };
+    rig.signals.nudge('message-progress', working);
+    rig.signals.nudge('message-progress', { ...working, sequence: sequence + 1 });
     // As the dispatcher does: the end of the request and the response in one turn, the end first.
     const answer = response({ messageId: 'answer-1', responseTo: 'local-1', content: Buffer.from('"hi"') });
     const returned = rig.journal.outbox.respond(answer, sequence);
@@ -50,13 +53,31 @@ describe('a message that is dispatched here', () => {
     expect(seen.map(({ state, messageId }) => [state, messageId])).toEqual([
       ['queued', 'local-1'],
       ['accepted', 'local-1'],
+      ['working', 'local-1'],
       ['answered', 'answer-1'],
       ['done', 'local-1'],
     ]);
     expect(seen[0]).toMatchObject({ attended: true, sequence });
     expect(seen[1]).toMatchObject({ pid: 71, attempts: 1 });
-    expect(Buffer.from(seen[2]?.content ?? '').toString()).toBe('"hi"');
+    expect(seen.slice(2, 4).map(({ content }) => String(Buffer.from(content)))).toEqual(['half', '"hi"']);
     expect(rig.counters.get('messages_received')).toBe(1);
+  });
+
+  test('is told its end however much its worker says', async () => {
+    const rig = createRig();
+    const progress = dispatchOn(rig)[Symbol.asyncIterator]();
+    expect((await progress.next()).value).toMatchObject({ state: 'queued' });
+    const sequence = await added(rig);
+    for (let n = 0; n < 1_000; n += 1) {
+      const said = { sequence, directive: 'echo', messageId: 'local-1', data: Buffer.from(String(n)) };
+      rig.signals.nudge('message-progress', said);
+    }
+    rig.journal.inbox.bury(sequence, 'failed', 'It broke.');
+    const states: string[] = [];
+    for (let next = await progress.next(); !next.done; next = await progress.next())
+      states.push(next.value.state);
+    expect(states.at(-1)).toBe('dead');
+    expect(states.length).toBeGreaterThan(100);
   });
 
   test('is told when it waits again, and when it dies', async () => {

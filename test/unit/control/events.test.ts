@@ -44,25 +44,28 @@ describe('of messages', () => {
     void signals.emit('data-recv', { ...about, cancel: false });
     rig.offer(sequence);
     void signals.emit('data-dispatch', { ...about, messageId: 'm', pid: 71, attempt: 1 });
+    signals.nudge('message-progress', { ...about, messageId: 'm', data: Buffer.from('x'.repeat(4_096)) });
     const answer = response({ messageId: 'answer', responseTo: 'm' });
     const returned = journal.outbox.respond(answer, sequence).sequence;
     rig.datastore.messages.remove(sequence);
     void signals.emit('message-settle', { ...about, outcome: 'done' });
     signals.nudge('data-return', { sequence: returned });
     signals.nudge('message-send', { sequence: returned, messageId: 'answer' });
-    await waitFor(() => seen.length === 7, { what: 'six events' });
+    await waitFor(() => seen.length === 8, { what: 'seven events' });
     expect(
       seen.slice(1).map(({ name, messageId, directive, outcome }) => [name, messageId, directive, outcome]),
     ).toEqual([
       ['inbox-add', 'm', 'echo', ''],
       ['data-recv', 'm', 'echo', ''],
       ['data-dispatch', 'm', 'echo', ''],
+      ['message-progress', 'm', 'echo', ''],
       ['message-settle', 'm', 'echo', 'done'],
       ['data-return', 'answer', 'echo', ''],
       ['message-send', 'answer', '', ''],
     ]);
     expect(seen[3]).toMatchObject({ pid: 71, attempts: 1 });
-    expect(seen[5]).toMatchObject({ responseTo: 'm' });
+    expect(seen[4]?.explanation).toBe(`${'x'.repeat(200)}… (4096 characters)`);
+    expect(seen[6]).toMatchObject({ responseTo: 'm' });
     await end();
   });
 

@@ -446,15 +446,21 @@ describe('dispatch', () => {
 
   test('tells its way at a terminal, and as lines to programs', async () => {
     const accepted: DispatchProgress = { ...progress, state: 'accepted', pid: 71, attempts: 1 };
-    const control = { dispatch: () => these(progress, accepted, answered, done) };
+    const working: DispatchProgress = {
+      ...progress,
+      state: 'working',
+      content: Buffer.from('1 of 2\n2 of \u001b2\n'),
+    };
+    const control = { dispatch: () => these(progress, accepted, working, answered, done) };
     const { err } = await yggctl('dispatch echo', { control, terminal: true });
     expect(err).toBe(
-      'm is on its way to echo\nprocess 71 accepted it, attempt 1\necho answered after 0 ms\n',
+      'm is on its way to echo\nprocess 71 accepted it, attempt 1\n1 of 2\n2 of \\u001b2\necho answered after 0 ms\n',
     );
     const { out } = await yggctl('dispatch echo --format json', { control });
     expect(out.trimEnd().split('\n')).toEqual([
       '{"state":"queued","message_id":"m","number":7,"attended":true}',
       '{"state":"accepted","message_id":"m","number":7,"pid":71,"attempts":1}',
+      '{"state":"working","message_id":"m","number":7,"metadata":{},"content_base64":"MSBvZiAyCjIgb2YgGzIK"}',
       '{"state":"answered","message_id":"a","number":7,"metadata":{},"content":{"n":1}}',
       '{"state":"done","message_id":"m","number":7}',
     ]);
