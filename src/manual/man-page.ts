@@ -118,5 +118,5 @@ function longName({ names }: OptionNode): string {
 /** With a capital and a full stop. */
 function sentence(text: string): string {
   const whole = text.charAt(0).toUpperCase() + text.slice(1);
-  return /[.!?]$/.test(whole) ? whole : `${whole}.`;
+  return /[.!?:]$/.test(whole) ? whole : `${whole}.`;
 }
