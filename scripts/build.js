@@ -8,8 +8,12 @@ const root = path.resolve(import.meta.dirname, '..');
 const stamp = path.join(root, 'dist', '.built');
 const inputs = ['src', 'cmd', 'workers', 'protocol', 'package.json', 'tsconfig.json', 'tsconfig.build.json'];
 
+/** Not built, and Python leaves what it compiled there. */
+const examples = path.join(root, 'workers', 'examples');
+
 /** Newest change time in milliseconds below a file or folder. */
 function newest(file) {
+  if (file === examples) return 0;
   const stat = statSync(file);
   if (!stat.isDirectory()) return stat.mtimeMs;
   let latest = stat.mtimeMs;
