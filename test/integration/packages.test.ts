@@ -19,6 +19,9 @@ const { bin } = JSON.parse(readFileSync(path.join(project, 'package.json'), 'utf
 const programs = Object.keys(bin);
 const app = 'usr/lib/yggdrasil/app';
 
+/** Milliseconds; a hundred megabytes are packed and unpacked here, on a disk that may be shared. */
+const slow = 180_000;
+
 const scope = fileScope();
 const folder = tempDir(scope);
 /** By kind. */
@@ -42,7 +45,7 @@ beforeAll(() => {
   const { status, out: line, said } = build('--node', process.execPath);
   expect(status, said).toBe(0);
   for (const { kind, file } of JSON.parse(line).packages) files[kind] = file;
-});
+}, slow);
 
 /** Only root may install what belongs to root. */
 const asRoot = describe.skipIf(process.getuid?.() !== 0);
@@ -102,7 +105,7 @@ asRoot.each(packageTools)('the $kind', (tool) => {
     root = new HostRoot(scope);
     expect(installed(tool, root)).not.toMatch(/^yggdrasil-node: (?!dependency problems)/m);
     expect(root.asked).toEqual(['daemon-reload', ...(tool.kind === 'rpm' ? [listing] : [])]);
-  });
+  }, slow);
 
   test('brings programs that run, each with its manual page and completions', () => {
     for (const program of programs) {
@@ -155,44 +158,48 @@ asRoot.each(packageTools)('the $kind', (tool) => {
     }
   });
 
-  test('installed by a worker of the daemon lets that worker finish and answer', async () => {
-    const own = testScope();
-    const [program, ...options] = tool.installing(root, files[tool.kind] ?? '');
-    const settings = `[settings.commands.install]\nprogram = "${program}"\noptions = ${JSON.stringify(options)}\n`;
-    const broker = await startMosquitto(own);
-    const server = await connectMqttServer(own, broker.url);
-    const folder = mkdtempSync(root.at('run/host-'));
-    const home = createHome(own, [builtWorker('command', settings)], undefined, folder);
-    const daemon = root.at(`${app}/dist/cmd/yggd.js`);
-    const yggd = startYggd(own, { home, brokers: [broker.url], program: daemon });
-    await server.online(['command'], { deadline: 30_000 });
-    await waitFor(() => home.runtimeFiles().includes('control.sock'), { what: 'the control socket' });
-    root.running(['yggd.service'], { runtimeDirectory: `${path.basename(folder)}/run` });
+  test(
+    'installed by a worker of the daemon lets that worker finish and answer',
+    async () => {
+      const own = testScope();
+      const [program, ...options] = tool.installing(root, files[tool.kind] ?? '');
+      const settings = `[settings.commands.install]\nprogram = "${program}"\noptions = ${JSON.stringify(options)}\n`;
+      const broker = await startMosquitto(own);
+      const server = await connectMqttServer(own, broker.url);
+      const folder = mkdtempSync(root.at('run/host-'));
+      const home = createHome(own, [builtWorker('command', settings)], undefined, folder);
+      const daemon = root.at(`${app}/dist/cmd/yggd.js`);
+      const yggd = startYggd(own, { home, brokers: [broker.url], program: daemon });
+      await server.online(['command'], { deadline: 30_000 });
+      await waitFor(() => home.runtimeFiles().includes('control.sock'), { what: 'the control socket' });
+      root.running(['yggd.service'], { runtimeDirectory: `${path.basename(folder)}/run` });
 
-    const id = await server.send({ directive: 'command', content: { command: 'install' } });
-    const answer = await waitFor(() => finalAnswer(server.answersTo(id)), {
-      what: 'the answer of the worker',
-      deadline: 60_000,
-      detail: () => yggd.output,
-    });
-    expect(answer).toMatchObject({
-      status: 0,
-      stdout: expect.stringContaining('yggd.service: yggd ends when its workers are idle'),
-    });
-    expect(yggd.running).toBe(true);
-    expect(root.asked.filter((words) => /^(re)?start|^stop/.test(words))).toEqual([]);
-    const [status] = (await askJson(own, home, 'status')).json;
-    const left = Date.parse(String(status?.['restart_at'])) - Date.now();
-    expect(left).toBeGreaterThan(50 * 60_000);
-    expect(left).toBeLessThanOrEqual(60 * 60_000);
+      const id = await server.send({ directive: 'command', content: { command: 'install' } });
+      const answer = await waitFor(() => finalAnswer(server.answersTo(id)), {
+        what: 'the answer of the worker',
+        deadline: 60_000,
+        detail: () => yggd.output,
+      });
+      expect(answer).toMatchObject({
+        status: 0,
+        stdout: expect.stringContaining('yggd.service: yggd ends when its workers are idle'),
+      });
+      expect(yggd.running).toBe(true);
+      expect(root.asked.filter((words) => /^(re)?start|^stop/.test(words))).toEqual([]);
+      const [status] = (await askJson(own, home, 'status')).json;
+      const left = Date.parse(String(status?.['restart_at'])) - Date.now();
+      expect(left).toBeGreaterThan(50 * 60_000);
+      expect(left).toBeLessThanOrEqual(60 * 60_000);
 
-    await ask(own, home, 'restart', '--when-idle', '--idle-for', '500ms');
-    expect((await yggd.ended(30_000)).code).toBe(0);
-    // The next one is the version that was installed, with what the last one left.
-    const after = server.statuses.length;
-    startYggd(own, { home, brokers: [broker.url], program: daemon });
-    await server.online(['command'], { after, deadline: 30_000 });
-  });
+      await ask(own, home, 'restart', '--when-idle', '--idle-for', '500ms');
+      expect((await yggd.ended(30_000)).code).toBe(0);
+      // The next one is the version that was installed, with what the last one left.
+      const after = server.statuses.length;
+      startYggd(own, { home, brokers: [broker.url], program: daemon });
+      await server.online(['command'], { after, deadline: 30_000 });
+    },
+    slow,
+  );
 
   test('leaves a daemon alone whose configuration is not fit for the new version, or that nobody finds', () => {
     root.running(['yggdrasil@lab.service', 'yggdrasil@gone.service'], { user: 'yggdrasil' });
@@ -281,30 +288,38 @@ function blocksBelow(heading: string, language: string): string[] {
 }
 
 asRoot('the page on installing', () => {
-  test.skipIf(!canCopyHost(scope))('leads to a worker that answers, followed to the letter', () => {
-    const [configuration = ''] = blocksBelow('First start', 'toml');
-    const [start = ''] = blocksBelow('First start', 'sh');
-    const [worker = ''] = blocksBelow('First worker', 'sh');
-    const script = `cat > /etc/yggdrasil/config.toml <<'END'\n${configuration}END\n${start}${worker}yggctl send echo hello`;
-    const { out, said, status } = runOnCopiedHost(testScope(), { deb: files['deb'] ?? '', script });
-    expect(status, said).toBe(0);
-    expect(out).toContain('ok: /etc/yggdrasil/config.toml, /usr/lib/yggdrasil/config.toml\n');
-    expect(out).toMatch(/^broker +\S/m);
-    expect(out).toMatch(/"hello"\n+"hello"\n$/);
-  });
+  test.skipIf(!canCopyHost(scope))(
+    'leads to a worker that answers, followed to the letter',
+    () => {
+      const [configuration = ''] = blocksBelow('First start', 'toml');
+      const [start = ''] = blocksBelow('First start', 'sh');
+      const [worker = ''] = blocksBelow('First worker', 'sh');
+      const script = `cat > /etc/yggdrasil/config.toml <<'END'\n${configuration}END\n${start}${worker}yggctl send echo hello`;
+      const { out, said, status } = runOnCopiedHost(testScope(), { deb: files['deb'] ?? '', script });
+      expect(status, said).toBe(0);
+      expect(out).toContain('ok: /etc/yggdrasil/config.toml, /usr/lib/yggdrasil/config.toml\n');
+      expect(out).toMatch(/^broker +\S/m);
+      expect(out).toMatch(/"hello"\n+"hello"\n$/);
+    },
+    slow,
+  );
 });
 
-test('npm installs the package for everybody, without its scripts', () => {
-  const folder = tempDir(testScope());
-  const npm = (...words: string[]) => run('npm', words);
-  const packed = npm('pack', '--json', '--pack-destination', folder, project);
-  expect(packed.status, packed.said).toBe(0);
-  const [archive = ''] = readdirSync(folder);
-  const prefix = path.join(folder, 'prefix');
-  const words = ['install', '--global', '--prefix', prefix, '--ignore-scripts', '--prefer-offline'];
-  const { status, said } = npm(...words, path.join(folder, archive));
-  expect(status, said).toBe(0);
-  for (const program of programs) {
-    expect(run(path.join(prefix, 'bin', program), ['--version']).out).toMatch(/^\d+\.\d+\.\d+\n$/);
-  }
-}, 120_000);
+test(
+  'npm installs the package for everybody, without its scripts',
+  () => {
+    const folder = tempDir(testScope());
+    const npm = (...words: string[]) => run('npm', words);
+    const packed = npm('pack', '--json', '--pack-destination', folder, project);
+    expect(packed.status, packed.said).toBe(0);
+    const [archive = ''] = readdirSync(folder);
+    const prefix = path.join(folder, 'prefix');
+    const words = ['install', '--global', '--prefix', prefix, '--ignore-scripts', '--prefer-offline'];
+    const { status, said } = npm(...words, path.join(folder, archive));
+    expect(status, said).toBe(0);
+    for (const program of programs) {
+      expect(run(path.join(prefix, 'bin', program), ['--version']).out).toMatch(/^\d+\.\d+\.\d+\n$/);
+    }
+  },
+  slow,
+);
