@@ -98,6 +98,8 @@ export interface YggdOptions {
   readonly env?: NodeJS.ProcessEnv;
   /** Another build of the daemon than the one in `dist`. */
   readonly program?: string;
+  /** A program, and its words, that becomes the daemon. */
+  readonly under?: readonly string[];
 }
 
 export class Yggd extends Child {
@@ -114,7 +116,8 @@ export class Yggd extends Child {
       ...['--log-level', logLevel, '--log-format', 'json'],
       ...flags,
     ];
-    super(scope, process.execPath, words, env ? { env } : {});
+    const [program = process.execPath, ...before] = [...(options.under ?? []), process.execPath];
+    super(scope, program, [...before, ...words], env ? { env } : {});
     this.home = home;
   }
 
