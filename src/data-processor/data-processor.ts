@@ -91,20 +91,20 @@ export function createDataProcessor(deps: DataProcessorDeps): Part {
     },
   });
 
-  async function onDataRecv(request: RequestSignal & { readonly cancel: boolean }): Promise<void> {
+  function onDataRecv(request: RequestSignal & { readonly cancel: boolean }): Promise<void> | undefined {
     const { sequence, directive } = request;
     const doc = datastore.messages.get(sequence);
     // Settled on the way here.
-    if (!doc) return;
-    const row = journal.inbox.row(sequence);
-    if (!row || !datastore.workers.get(directive)?.detached || row.contentFile !== '') {
-      await signals.emit('data-process', request);
-    } else if (doc.state === 'offered') {
+    if (!doc) return undefined;
+    const row = datastore.workers.get(directive)?.detached ? journal.inbox.row(sequence) : undefined;
+    if (row?.contentFile !== '') return signals.emit('data-process', request);
+    if (doc.state === 'offered') {
       // It was admitted for a worker that took the content as it is, and another one has come since.
       journal.inbox.back(sequence);
       datastore.messages.remove(sequence);
       void signals.emit('message-settle', { sequence, directive, outcome: 'back' });
     } else fetches.add(row);
+    return undefined;
   }
 
   return {

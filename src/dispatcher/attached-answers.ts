@@ -6,6 +6,7 @@
  */
 import { reasonOf, YggError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
+import { SharedWait } from '../base/shared-wait.ts';
 import type { Counters } from '../counters.ts';
 import { isAddress } from '../messages.ts';
 import type { Answer, AnswerReceipt, WorkerFrame } from '../rpc/attach-frames.ts';
@@ -17,7 +18,6 @@ import type { LargeAnswers, WholeAnswer } from './large-answers.ts';
 import type { LiveWorker } from './live-worker.ts';
 import type { MemoryPlace } from './memory-room.ts';
 import type { Returns } from './returns.ts';
-import { SharedWait } from './shared-wait.ts';
 
 export interface AttachedAnswersDeps {
   readonly signals: Signals;

@@ -3,6 +3,8 @@
  *
  * Each is written to the journal and, once it is on disk, said to be. Signals out: message-progress.
  */
+
+import { SharedWait } from '../base/shared-wait.ts';
 import type { Journal } from '../journal/journal.ts';
 import { mostProgress, type Outcome, outcomeResults, type WorkerFrame } from '../rpc/attach-frames.ts';
 import type { AttachStream } from '../rpc/attach-stream.ts';
@@ -11,7 +13,6 @@ import type { Job } from './job.ts';
 import type { Lane } from './lane.ts';
 import type { Happening } from './outcomes.ts';
 import type { Settler } from './settler.ts';
-import { SharedWait } from './shared-wait.ts';
 
 export interface AttachedOutcomesDeps {
   readonly journal: Journal;

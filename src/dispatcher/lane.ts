@@ -7,6 +7,7 @@
 import type { Clock } from '../base/clock.ts';
 import { reasonOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
+import { SharedWait } from '../base/shared-wait.ts';
 import type { Counters } from '../counters.ts';
 import type { WorkingMessage } from '../datastore.ts';
 import type { Journal, Receipt } from '../journal/journal.ts';
@@ -48,6 +49,8 @@ export class Lane {
   readonly #deps: LaneDeps;
   #worker: LiveWorker | undefined;
   readonly #queue: JobQueue;
+  /** Being written as offered. */
+  readonly #offering: SharedWait<{ readonly job: Job; readonly worker: LiveWorker }>;
   #turnAsked = false;
   #quiet = false;
 
@@ -55,6 +58,11 @@ export class Lane {
     this.directive = directive;
     this.#deps = deps;
     this.#queue = new JobQueue(deps.clock);
+    this.#offering = new SharedWait((offered, error) => {
+      for (const { job, worker } of offered)
+        if (error === undefined) this.#load(job, worker);
+        else this.#fail(job, error);
+    });
   }
 
   /** From now on its messages go to this worker. */
@@ -66,13 +74,13 @@ export class Lane {
   /** Nobody takes its messages: those not offered yet go back to the inbox. */
   detach(): void {
     this.#worker = undefined;
-    for (const job of this.#queue.takeAll()) this.#giveBack(job);
+    for (const job of this.#queue.takeAll()) this.#deps.settler.giveBack(job);
   }
 
   /** No new hand-over, for good. */
   quiet(): void {
     this.#quiet = true;
-    for (const job of this.#queue.takeAll()) this.#giveBack(job);
+    for (const job of this.#queue.takeAll()) this.#deps.settler.giveBack(job);
   }
 
   /** Takes a message whose content is there. */
@@ -81,7 +89,7 @@ export class Lane {
     const row = doc.state === 'offered' ? undefined : this.#deps.journal.inbox.row(doc.sequence);
     const job = createJob(doc, row);
     if (!this.#worker || this.#quiet) {
-      this.#giveBack(job);
+      this.#deps.settler.giveBack(job);
     } else if (job.size > this.#worker.link.contentLimit) {
       const limit = `its content of ${job.size} bytes is over the ${this.#worker.link.contentLimit} bytes that it takes.`;
       this.#end(job, { kind: 'refused', reason: limit });
@@ -188,16 +196,12 @@ export class Lane {
   #offer(job: Job, worker: LiveWorker): void {
     job.phase = 'offering';
     worker.offer(job);
-    if (job.doc.state === 'offered') {
-      this.#load(job, worker);
-      return;
+    if (job.doc.state === 'offered') this.#load(job, worker);
+    else {
+      job.doc.state = 'offered';
+      const { committed } = this.#deps.journal.inbox.offer(job.doc.sequence, worker.facts.redelivery);
+      this.#offering.add(committed, { job, worker });
     }
-    job.doc.state = 'offered';
-    const { committed } = this.#deps.journal.inbox.offer(job.doc.sequence, worker.facts.redelivery);
-    committed.then(
-      () => this.#load(job, worker),
-      (error: unknown) => this.#fail(job, error),
-    );
   }
 
   #load(job: Job, worker: LiveWorker): void {
@@ -282,10 +286,6 @@ export class Lane {
     const [oldest] = worker.accepted;
     if (oldest)
       this.settle(oldest, { kind: 'unanswered', reason: `${mostAccepted} later ones are unanswered.` });
-  }
-
-  #giveBack(job: Job): void {
-    this.#deps.settler.carryOut(job, { kind: 'again', charge: {}, rest: 0 });
   }
 
   /** Goes on in the next turn of the event loop, after the answers that have come in. */

@@ -83,6 +83,11 @@ export class Settler {
     }
   }
 
+  /** To the inbox, with nothing charged. */
+  giveBack(job: Job): void {
+    this.carryOut(job, { kind: 'again', charge: {}, rest: 0 });
+  }
+
   /** Waiting again on disk, with what it is charged; it stays in the working set. */
   charge(job: Job, { charge }: Extract<Verdict, { kind: 'again' }>): Receipt | undefined {
     const { doc } = job;

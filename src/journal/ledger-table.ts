@@ -59,6 +59,13 @@ export class LedgerTable<K extends Key, V> {
     return value;
   }
 
+  /** What of it is in memory: nothing says only that the disk has to be asked. */
+  recall(key: K): V | undefined {
+    const id = idOf(key);
+    const change = this.#fresh.get(id) ?? this.#sent.get(id);
+    return change ? change.value : this.#kept.get(id);
+  }
+
   put(key: K, value: V): void {
     this.#fresh.set(idOf(key), { key, value });
   }

@@ -28,7 +28,10 @@ export class RequestRows {
   }
 
   get(sequence: number): StoredRequest | undefined {
-    return this.#deps.tables.working.get(sequence) ?? this.#deps.tables.requests.get(sequence);
+    const { working, requests } = this.#deps.tables;
+    // Memory first: a row of one table would else be looked for on the disk in the other.
+    const recalled = working.recall(sequence) ?? requests.recall(sequence);
+    return recalled ?? working.get(sequence) ?? requests.get(sequence);
   }
 
   /** Offered and in hand, by sequence. */

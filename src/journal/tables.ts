@@ -164,8 +164,8 @@ export function bodyOf(metadata: StoredBody['metadata'], content: Uint8Array): S
   return { metadata, content, record: sealContent([metadata], content) };
 }
 
-/** Waiting requests stay on disk, whatever their number. */
-export const requestsTable: TableFormat<number, StoredRequest> = requestTable('requests', 0);
+/** Waiting requests stay on disk, whatever their number, but for those that are about to be offered. */
+export const requestsTable: TableFormat<number, StoredRequest> = requestTable('requests', 1_024);
 /** Keeps more rows than can be offered and in hand at a time, so that a transition does not read the disk. */
 export const workingTable: TableFormat<number, StoredRequest> = requestTable('working', 2_048);
 export const waitingTable: TableFormat<readonly [string, number], true> = orderTable('waiting');

@@ -7,10 +7,12 @@
  */
 import { reasonOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
+import { SharedWait } from '../base/shared-wait.ts';
 import type { Counters } from '../counters.ts';
-import type { Datastore, Worker } from '../datastore.ts';
+import type { Datastore } from '../datastore.ts';
 import type { Inbox, NewRequest, Receipt, RequestRow } from '../journal/journal.ts';
 import type { Settlement } from '../signals.ts';
+import { Slots, type SlotWindow } from './slots.ts';
 
 export interface AdmissionDeps {
   readonly inbox: Pick<Inbox, 'receive' | 'back' | 'bury' | 'waiting' | 'waitingCount' | 'cancels'>;
@@ -22,7 +24,7 @@ export interface AdmissionDeps {
   readonly counters: Pick<Counters, 'count'>;
   readonly log: Logger;
   /** Over all directives. */
-  readonly window: { readonly messages: number; readonly bytes: number };
+  readonly window: SlotWindow;
 }
 
 /** Cancels of one directive that wait on disk, and that wait in the working set. */
@@ -45,23 +47,33 @@ interface Lane {
   cancels: boolean;
 }
 
+/** A request that is being written. */
+interface Arrival {
+  readonly lane: Lane;
+  readonly sequence: number;
+  readonly request: NewRequest;
+  /** It has its slot, and is written as offered. */
+  readonly direct: boolean;
+}
+
 export class Admission {
   readonly #deps: AdmissionDeps;
+  readonly #arriving: SharedWait<Arrival>;
   readonly #lanes = new Map<string, Lane>();
-  /** Who holds a slot; a settlement that comes twice frees it once. */
-  readonly #holders = new Map<number, { readonly lane: Lane; readonly size: number }>();
-  #bytes = 0;
+  readonly #slots: Slots;
   /** Directives that had slots of their own but no room in the global window. */
   readonly #starved = new Set<string>();
   #closed = false;
 
   constructor(deps: AdmissionDeps) {
     this.#deps = deps;
+    this.#slots = new Slots(deps.window);
+    this.#arriving = new SharedWait((arrived, error) => this.#onArrived(arrived, error));
   }
 
   /** Slots taken, over all directives. */
   get taken(): number {
-    return this.#holders.size;
+    return this.#slots.taken;
   }
 
   /** No more admissions; what is received stays on disk. */
@@ -85,39 +97,50 @@ export class Admission {
       !this.#closed &&
       lane.uncommitted.size === 0 &&
       inbox.waitingCount(directive) === 0 &&
-      this.#hasRoom(lane, worker, content.length);
+      this.#slots.hasRoom(lane, worker.slots, content.length);
     const receipt = direct
       ? inbox.receive(request, { redelivery: worker.redelivery })
       : inbox.receive(request);
     const { sequence } = receipt;
-    if (direct) this.#occupy(lane, sequence, content.length);
+    if (direct) this.#slots.occupy(lane, sequence, content.length);
     else lane.uncommitted.add(sequence);
-    receipt.committed
-      .then(
-        () => {
-          lane.uncommitted.delete(sequence);
-          if (direct) this.#enterOffered(sequence, request);
-          else if (request.cancel) this.#onCancelWaiting(lane);
-          else this.fill(directive);
-        },
-        () => {
-          lane.uncommitted.delete(sequence);
-          this.drop(sequence, directive);
-        },
-      )
-      .finally(() => this.#tidy(lane))
-      .catch((error: unknown) => {
-        const fields = { message_id: request.messageId, directive, error: reasonOf(error) };
-        this.#deps.log.error(fields, 'a message could not be admitted');
-      });
+    this.#arriving.add(receipt.committed, { lane, sequence, request, direct });
     return receipt;
+  }
+
+  /** What was received together is admitted together: a lane is looked at once, whatever came for it. */
+  #onArrived(arrived: readonly Arrival[], error: unknown): void {
+    for (const { lane, sequence } of arrived) lane.uncommitted.delete(sequence);
+    const lanes = new Map<Lane, Arrival>();
+    for (const arrival of arrived) {
+      lanes.set(arrival.lane, arrival);
+      this.#guarded(arrival, ({ lane, sequence, request, direct }) => {
+        if (error !== undefined) this.drop(sequence, lane.directive);
+        else if (direct) this.#enterOffered(sequence, request);
+        else if (request.cancel) this.#onCancelWaiting(lane);
+      });
+    }
+    for (const [lane, arrival] of lanes) {
+      if (error === undefined) this.#guarded(arrival, () => this.fill(lane.directive));
+      this.#tidy(lane);
+    }
+  }
+
+  #guarded(arrival: Arrival, work: (arrival: Arrival) => void): void {
+    try {
+      work(arrival);
+    } catch (error) {
+      const { messageId, directive } = arrival.request;
+      const fields = { message_id: messageId, directive, error: reasonOf(error) };
+      this.#deps.log.error(fields, 'a message could not be admitted');
+    }
   }
 
   /** A slot is free, perhaps. */
   settle(sequence: number, directive: string, outcome: Settlement): void {
     // One that left is in the working set again when it came back and was admitted before this was heard: then the
     // slot it has is a new one.
-    if (outcome === 'released' || !this.#deps.datastore.messages.get(sequence)) this.#vacate(sequence);
+    if (outcome === 'released' || !this.#deps.datastore.messages.get(sequence)) this.#slots.vacate(sequence);
     const lane = this.#lane(directive);
     if (outcome === 'back') restart(lane);
     this.fill(directive);
@@ -146,12 +169,12 @@ export class Admission {
     for (;;) {
       const row = this.#next(lane);
       if (!row || lane.slots >= worker.slots) return;
-      if (!this.#hasRoom(lane, worker, row.size)) {
+      if (!this.#slots.hasRoom(lane, worker.slots, row.size)) {
         this.#starved.add(directive);
         return;
       }
       lane.ahead.shift();
-      this.#occupy(lane, row.sequence, row.size);
+      this.#slots.occupy(lane, row.sequence, row.size);
       this.#enter(row);
     }
   }
@@ -166,7 +189,7 @@ export class Admission {
   drop(sequence: number, directive: string): void {
     const lane = this.#lanes.get(directive);
     if (lane) lane.ahead = lane.ahead.filter((row) => row.sequence !== sequence);
-    if (this.#holders.has(sequence)) this.settle(sequence, directive, 'dead');
+    if (this.#slots.holds(sequence)) this.settle(sequence, directive, 'dead');
   }
 
   /** A worker registered: whatever came back from the one before it is looked at again. */
@@ -214,29 +237,9 @@ export class Admission {
     }
   }
 
-  #hasRoom(lane: Lane, worker: Worker, size: number): boolean {
-    if (lane.slots === 0) return true;
-    const { messages, bytes } = this.#deps.window;
-    return lane.slots < worker.slots && this.#holders.size < messages && this.#bytes + size <= bytes;
-  }
-
-  #occupy(lane: Lane, sequence: number, size: number): void {
-    this.#holders.set(sequence, { lane, size });
-    lane.slots += 1;
-    this.#bytes += size;
-  }
-
-  #vacate(sequence: number): void {
-    const holder = this.#holders.get(sequence);
-    if (!holder) return;
-    this.#holders.delete(sequence);
-    holder.lane.slots -= 1;
-    this.#bytes -= holder.size;
-  }
-
   /** In the working set, or so lately out of it that its slot was not freed yet. */
   #isInWork({ sequence }: RequestRow): boolean {
-    return this.#holders.has(sequence) || this.#deps.datastore.messages.get(sequence) !== undefined;
+    return this.#slots.holds(sequence) || this.#deps.datastore.messages.get(sequence) !== undefined;
   }
 
   #enter({ sequence, messageId, directive, cancel, size, state }: RequestRow): void {
@@ -248,7 +251,7 @@ export class Admission {
   #enterOffered(sequence: number, { messageId, directive, content }: NewRequest): void {
     const { inbox, datastore, onAdmitted } = this.#deps;
     // Cancelled while it was written.
-    if (!this.#holders.has(sequence)) return;
+    if (!this.#slots.holds(sequence)) return;
     const worker = datastore.workers.get(directive);
     if (!worker || worker.detached || this.#closed) {
       // The worker went, or another one came, while it was written.
@@ -256,16 +259,8 @@ export class Admission {
       this.settle(sequence, directive, 'back');
       return;
     }
-    const size = content.length;
-    datastore.messages.add({
-      sequence,
-      messageId,
-      directive,
-      cancel: false,
-      size,
-      state: 'offered',
-      slot: true,
-    });
+    const facts = { sequence, messageId, directive, cancel: false, size: content.length } as const;
+    datastore.messages.add({ ...facts, state: 'offered', slot: true });
     onAdmitted(sequence, directive, false);
   }
 

@@ -8,6 +8,7 @@
 import type { Clock } from '../base/clock.ts';
 import { type ErrorCode, reasonOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
+import { SharedWait } from '../base/shared-wait.ts';
 import type { Counters } from '../counters.ts';
 import type { DeadReason, Journal, KnownId, NewRequest, Receipt } from '../journal/journal.ts';
 import { requestHash } from '../journal/request-hash.ts';
@@ -37,14 +38,24 @@ const taken: ReadonlySet<KnownId['state']> = new Set([
   'cancelled',
 ]);
 
+/** A message that is acknowledged when it is flushed. */
+interface Written {
+  readonly message: Incoming;
+  /** Empty when nobody has to wait for this copy. */
+  readonly messageId: string;
+  readonly flushed: Promise<void>;
+}
+
 export class Intake {
   readonly #deps: IntakeDeps;
   /** Flushes under way by message id: a repetition is acknowledged after its first copy, not before. */
   readonly #unflushed = new Map<string, Promise<void>>();
+  readonly #flushing: SharedWait<Written>;
   #closed = false;
 
   constructor(deps: IntakeDeps) {
     this.#deps = deps;
+    this.#flushing = new SharedWait((written, error) => this.#onFlushed(written, error));
   }
 
   /** Everything that comes from now on is left to the broker. */
@@ -169,19 +180,15 @@ export class Intake {
   /** Acknowledges once it is flushed; what the disk refused is left to the broker. */
   #settle(message: Incoming, messageId: string, flushed: Promise<void>): void {
     if (messageId !== '') this.#unflushed.set(messageId, flushed);
-    const forget = (): void => {
+    this.#flushing.add(flushed, { message, messageId, flushed });
+  }
+
+  #onFlushed(written: readonly Written[], error: unknown): void {
+    for (const { message, messageId, flushed } of written) {
       if (this.#unflushed.get(messageId) === flushed) this.#unflushed.delete(messageId);
-    };
-    flushed.then(
-      () => {
-        forget();
-        message.acknowledge();
-      },
-      () => {
-        forget();
-        this.#leave(message);
-      },
-    );
+      if (error === undefined) message.acknowledge();
+      else this.#leave(message);
+    }
   }
 
   #leave(message: Incoming): void {
