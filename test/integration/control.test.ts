@@ -324,9 +324,9 @@ describe('without a restart', () => {
     const { home, yggd } = await startControlled(scope, { handlers: [], flags: ['--config', config] });
     expect((await ask(scope, home, 'log-level', 'DEBUG')).code).toBe(0);
     expect((await askJson(scope, home, 'status')).json[0]).toMatchObject({ log_level: 'debug' });
-    writeFileSync(config, 'worker-window = 16\n');
+    writeFileSync(config, 'worker-window = 16\nmax-message-size = "3MiB"\n');
     expect((await askJson(scope, home, 'reload')).json).toEqual([
-      { applied: ['log-level'], need_restart: ['worker-window'] },
+      { applied: ['worker-window', 'log-level'], need_restart: ['max-message-size'] },
     ]);
     await yggd.says(/changed options need a restart/);
     writeFileSync(config, 'worker-windw = 16\n');
