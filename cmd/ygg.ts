@@ -3,11 +3,9 @@
  */
 import { tmpdir } from 'node:os';
 import { buffer } from 'node:stream/consumers';
-import { Command, CommanderError } from 'commander';
+import { Command } from 'commander';
 import { systemClock } from '../src/base/clock.ts';
-import { errorTable, exitOf, reasonOf } from '../src/base/errors.ts';
 import { type Logger, silentLogger } from '../src/base/log.ts';
-import { printableLines } from '../src/base/printable.ts';
 import { loadOptions } from '../src/config/load.ts';
 import { parseDuration } from '../src/config/units.ts';
 import { openConnection } from '../src/dbus/open.ts';
@@ -16,10 +14,10 @@ import { withDaemon } from '../src/local/daemon-door.ts';
 import { packageVersion } from '../src/package-version.ts';
 import { addRegistrationCommands } from '../src/registration/commands.ts';
 import { createPrompts } from '../src/registration/prompts.ts';
+import { runCommandLine } from './command-line.ts';
 import { processEnvironment } from './environment.ts';
 import { localDaemonDoor } from './local-daemon.ts';
 import { packageRoot } from './package.ts';
-import { referenceOf } from './reference.ts';
 import { screenOf } from './screen.ts';
 import { startStdioBridge } from './stdio-bridge.ts';
 
@@ -88,21 +86,4 @@ addRegistrationCommands(program, {
   },
 });
 
-/** The exit status for whatever ended the program, after it was said. */
-async function statusOf(error: unknown): Promise<number> {
-  if (error instanceof CommanderError) {
-    // Commander has said it already; help and version are no errors.
-    return error.exitCode === 0 ? 0 : errorTable.YGG_USAGE.exit;
-  }
-  // It may quote what a service said.
-  for (const line of reasonOf(error).split('\n')) await err.write(`ygg: ${printableLines(line)}\n`);
-  return exitOf(error);
-}
-
-try {
-  const reference = await referenceOf(process.argv.slice(2), () => program);
-  if (reference === undefined) await program.parseAsync();
-  else await out.write(reference);
-} catch (error) {
-  process.exitCode = await statusOf(error);
-}
+await runCommandLine(program, { out, err });

@@ -5,11 +5,10 @@ import { randomUUID } from 'node:crypto';
 import { lstatSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { buffer } from 'node:stream/consumers';
-import { Command, CommanderError } from 'commander';
+import { Command } from 'commander';
 import { systemClock } from '../src/base/clock.ts';
-import { errorTable, exitOf, reasonOf, YggError } from '../src/base/errors.ts';
+import { YggError } from '../src/base/errors.ts';
 import { silentLogger } from '../src/base/log.ts';
-import { printableLines } from '../src/base/printable.ts';
 import { defaultRuntimeDir } from '../src/config/directories.ts';
 import { hostConfigFile, loadOptions } from '../src/config/load.ts';
 import { parseDuration } from '../src/config/units.ts';
@@ -27,10 +26,10 @@ import { addRemoteCommands } from '../src/remote/commands.ts';
 import { readMetadata } from '../src/remote/input.ts';
 import { findLocalDaemon, type LocalDaemonDeps } from '../src/remote/local-daemon.ts';
 import { addProjectCommands } from '../src/worker-project/commands.ts';
+import { runCommandLine } from './command-line.ts';
 import { processEnvironment } from './environment.ts';
 import { localDaemonDoor } from './local-daemon.ts';
 import { packageRoot } from './package.ts';
-import { referenceOf } from './reference.ts';
 import { screenOf } from './screen.ts';
 
 const environment = processEnvironment();
@@ -122,21 +121,4 @@ addRemoteCommands(program, {
 program.commandsGroup('Writing workers:');
 addProjectCommands(program, { version: packageVersion, out });
 
-/** The exit status for whatever ended the program, after it was said. */
-async function statusOf(error: unknown): Promise<number> {
-  if (error instanceof CommanderError) {
-    // Commander has said it already; help and version are no errors.
-    return error.exitCode === 0 ? 0 : errorTable.YGG_USAGE.exit;
-  }
-  // It may quote what a host or a broker said.
-  await err.write(`yggctl: ${printableLines(reasonOf(error))}\n`);
-  return exitOf(error);
-}
-
-try {
-  const reference = await referenceOf(process.argv.slice(2), () => program);
-  if (reference === undefined) await program.parseAsync();
-  else await out.write(reference);
-} catch (error) {
-  process.exitCode = await statusOf(error);
-}
+await runCommandLine(program, { out, err });

@@ -353,7 +353,7 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorFacts>> = {
     retry: true,
   },
   YGG_SERVICE_MISSING: {
-    sentence: 'A D-Bus service is not installed, or could not be started.',
+    sentence: 'A D-Bus service, or what is needed of it, is not there.',
     grpc: 9,
     http: 503,
     exit: 1,

@@ -23,8 +23,8 @@ const noAnswer: Meaning = {
   sentence: (service) => `${service} did not answer`,
 };
 const unknown: Meaning = {
-  code: 'YGG_SERVICE_REFUSED',
-  sentence: (service) => `${service} does not know the call; it may be of another version`,
+  code: 'YGG_SERVICE_MISSING',
+  sentence: (service) => `${service} is of a version that does not know this`,
 };
 
 const meanings: Readonly<Record<string, Meaning>> = {

@@ -1,24 +1,33 @@
 /**
  * The commands of ygg.
  */
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { Command } from 'commander';
 import type { Clock } from '../base/clock.ts';
 import { inColumns } from '../base/columns.ts';
 import { reasonOf, YggError } from '../base/errors.ts';
 import { type Format, Printer } from '../base/printer.ts';
 import type { BrokerStatus } from '../control-api.ts';
 import type { CanonicalFacts } from '../messages.ts';
+import { rhsmAdvice } from './advice.ts';
 import type { Bus, Peer } from './bus.ts';
 import { type CredentialFlags, checkFlags } from './credentials.ts';
+import {
+  addCommon,
+  addFormat,
+  type CommonFlags,
+  collect,
+  type DaemonFlags,
+  type FlagReaders,
+} from './flags.ts';
 import type { Prompts } from './prompts.ts';
-import { register, rhsmAdvice } from './register.ts';
+import { register } from './register.ts';
 import { Rhsm } from './rhsm.ts';
 import { ServiceUnit } from './service-unit.ts';
 import { readStatus, statusFields, statusText } from './status-report.ts';
 import { type LiveScreen, Steps } from './steps.ts';
 import { unregister } from './unregister.ts';
 
-export interface RegistrationCommandsDeps {
+export interface RegistrationCommandsDeps extends FlagReaders {
   /** The system bus. Throws `YGG_BUS_UNREACHABLE`. */
   openBus(timeout: number): Promise<Bus>;
   /** A peer without a bus driver. Throws `YGG_BUS_UNREACHABLE`. */
@@ -27,8 +36,6 @@ export interface RegistrationCommandsDeps {
   brokerStatus(place: DaemonFlags, timeout: number): Promise<BrokerStatus>;
   /** What the daemon with this configuration publishes of the host. */
   canonicalFacts(config: string | undefined): Promise<CanonicalFacts>;
-  /** Milliseconds of `10s`, or `undefined`. */
-  parseDuration(text: string): number | undefined;
   readonly prompts: Prompts | undefined;
   readStdin(): Promise<Uint8Array>;
   /** Language of the person, empty for none in particular. */
@@ -38,17 +45,6 @@ export interface RegistrationCommandsDeps {
   readonly err: LiveScreen;
   /** Sets the exit status of a command that said what was asked for, and it is not well. */
   setStatus(status: number): void;
-}
-
-export interface DaemonFlags {
-  readonly runtimeDir?: string;
-  readonly config?: string;
-}
-
-interface CommonFlags {
-  readonly format: Format;
-  /** Milliseconds. */
-  readonly timeout: number;
 }
 
 const unitName = 'yggd.service';
@@ -209,26 +205,4 @@ async function printFacts(
 
 function printerOf({ format }: { readonly format: Format }, { out, err }: RegistrationCommandsDeps): Printer {
   return new Printer({ out, err, format });
-}
-
-function addCommon(command: Command, { parseDuration }: RegistrationCommandsDeps, usual: string): Command {
-  return addFormat(command).addOption(
-    new Option('--timeout <duration>', 'how long each answer of RHSM, systemd and the daemon may take')
-      .argParser((text) => parseDuration(text) ?? refuseDuration(text))
-      .default(parseDuration(usual), usual),
-  );
-}
-
-function addFormat(command: Command): Command {
-  return command.addOption(
-    new Option('--format <format>', 'for people or for programs').choices(['text', 'json']).default('text'),
-  );
-}
-
-function refuseDuration(text: string): never {
-  throw new InvalidArgumentError(`"${text}" is not a duration such as "500ms", "10s" or "5m".`);
-}
-
-function collect(value: string, previous: readonly string[] | undefined): readonly string[] {
-  return [...(previous ?? []), value];
 }

@@ -1,7 +1,7 @@
 /**
  * `ygg register`: RHSM first, then the service; what is done already is said and left.
  */
-import type { ErrorCode } from '../base/errors.ts';
+import { askingRhsm, rhsmAdvice, systemdAdvice } from './advice.ts';
 import {
   type CredentialFlags,
   type Credentials,
@@ -12,7 +12,7 @@ import {
 import type { RegistrationDesk, Rhsm } from './rhsm.ts';
 import { keepCopy, readServer, type Server, serverText, setServer } from './server.ts';
 import type { ServiceUnit } from './service-unit.ts';
-import type { Ended, Step, Steps } from './steps.ts';
+import { already, done, type Ended, type Step, type Steps } from './steps.ts';
 
 export interface RegisterFlags extends CredentialFlags {
   readonly server?: string;
@@ -26,31 +26,6 @@ export interface RegisterDeps extends CredentialsDeps {
   /** Says what is no failure, and yet not as it was asked for. */
   warn(sentence: string): Promise<void>;
 }
-
-type Advice = Partial<Record<ErrorCode, string>>;
-
-/** What to do when RHSM cannot be asked. */
-export const rhsmAdvice: Advice = {
-  YGG_SERVICE_MISSING: 'Install subscription-manager, then run this again.',
-  YGG_NOT_ALLOWED: 'Run this as root.',
-  YGG_BUS_UNREACHABLE: 'See `systemctl status dbus rhsm`, then run this again.',
-  YGG_NO_ANSWER: 'See `journalctl -u rhsm`, then run this again; --timeout waits longer.',
-};
-
-export function systemdAdvice(unit: string): Advice {
-  return {
-    YGG_SERVICE_MISSING: 'This host does not run systemd: start yggd in its own way.',
-    YGG_NOT_ALLOWED: 'Run this as root.',
-    YGG_NO_ANSWER: `See \`systemctl status ${unit}\`, then run this again.`,
-    YGG_DEADLINE: `See \`systemctl status ${unit}\`; it may still end.`,
-    YGG_UNIT_FAILED: `See \`systemctl status ${unit}\` and \`journalctl -u ${unit}\`.`,
-  };
-}
-
-export const askingRhsm: Step = {
-  ...{ name: 'register', subject: 'RHSM', doing: 'asking RHSM' },
-  advice: rhsmAdvice,
-};
 
 export async function register(flags: RegisterFlags, deps: RegisterDeps): Promise<void> {
   const { rhsm, unit, steps } = deps;
@@ -68,7 +43,7 @@ export async function register(flags: RegisterFlags, deps: RegisterDeps): Promis
     (await unit.enable()) ? done('enabled') : already('already enabled'),
   );
   await steps.run({ name: 'start', subject: unit.name, doing: `starting ${unit.name}`, advice }, async () => {
-    if ((await unit.state()).active === 'active') return already('already running');
+    if ((await unit.state()).up) return already('already running');
     await unit.start();
     return done('started');
   });
@@ -131,12 +106,4 @@ function refusalAdvice({ kind }: Credentials): string {
   return kind === 'keys'
     ? 'Check the organization, the activation keys and the server.'
     : 'Check the user name, the password, the organization and the server.';
-}
-
-export function done(text: string, fields: Readonly<Record<string, unknown>> = {}): Ended {
-  return { state: 'done', text, fields };
-}
-
-export function already(text: string): Ended {
-  return { state: 'already', text };
 }

@@ -137,7 +137,8 @@ function wordsOf({ name, text }: { readonly name: string; readonly text: string 
   const parsed = parseJson(text);
   const message = typeof parsed === 'object' && parsed !== null && 'message' in parsed ? parsed.message : '';
   if (typeof message === 'string' && message !== '') return message;
-  return text === '' ? name : text;
+  // What RHSM did not foresee comes as a traceback of Python, which ends with what it was.
+  return text.trim().split('\n').at(-1) || name;
 }
 
 /** `[{"key": ..., "displayName": ...}]`; what is not of that kind is passed over. */

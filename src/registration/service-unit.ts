@@ -17,6 +17,8 @@ export interface ServiceUnitDeps {
 
 /** What systemd says of it; the words are systemd's. */
 export interface UnitState {
+  /** It runs, whatever else it does. */
+  readonly up: boolean;
   /** `enabled`, `disabled`, `masked` and others; empty when there is no such unit file. */
   readonly file: string;
   /** `active`, `inactive`, `failed`, `activating` and others. */
@@ -52,7 +54,8 @@ export class ServiceUnit {
       path === ''
         ? ['inactive', '']
         : await Promise.all([this.#property(path, 'ActiveState'), this.#property(path, 'SubState')]);
-    return { file: firstText(unlessMissing(file)), active, sub };
+    const up = active === 'active' || active === 'reloading';
+    return { up, file: firstText(unlessMissing(file)), active, sub };
   }
 
   /** Whether that changed something. */

@@ -69,9 +69,8 @@ function rhsmLine(consumer: string): Found {
   return { ok: true, text: `registered as ${consumer}`, fields: { state: 'registered', consumer } };
 }
 
-function unitLine({ file, active, sub }: UnitState, name: string): Found {
+function unitLine({ up: ok, file, active, sub }: UnitState, name: string): Found {
   const fields = { name, state: active, sub_state: sub || null, file_state: file || null };
-  const ok = active === 'active';
   if (file === '' && active === 'inactive') return { ok, text: 'not installed', fields };
   const words = [unitWords(active, sub), file].filter((word) => word !== '').join(', ');
   return { ok, text: `${words}${unitAdvice(active, name)}`, fields };

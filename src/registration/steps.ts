@@ -32,6 +32,14 @@ export interface Ended {
   readonly fields?: Readonly<Record<string, unknown>>;
 }
 
+export function done(text: string, fields: Readonly<Record<string, unknown>> = {}): Ended {
+  return { state: 'done', text, fields };
+}
+
+export function already(text: string): Ended {
+  return { state: 'already', text };
+}
+
 export interface StepsDeps {
   readonly printer: Printer;
   readonly out: LiveScreen;

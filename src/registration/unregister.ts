@@ -2,10 +2,10 @@
  * `ygg unregister`: the way back, the service first, so that it can still say goodbye. One step's failure stops no other.
  */
 import { reasonOf, YggError } from '../base/errors.ts';
-import { already, askingRhsm, done, rhsmAdvice, systemdAdvice } from './register.ts';
+import { askingRhsm, rhsmAdvice, systemdAdvice } from './advice.ts';
 import type { Rhsm } from './rhsm.ts';
 import type { ServiceUnit } from './service-unit.ts';
-import type { Ended, Step, Steps } from './steps.ts';
+import { already, done, type Ended, type Step, type Steps } from './steps.ts';
 
 export interface UnregisterDeps {
   readonly rhsm: Rhsm;

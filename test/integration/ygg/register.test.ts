@@ -225,6 +225,14 @@ describe('failures say the step, the answer, and what to do', () => {
       'Registering with RHSM failed: RHSM answered "out of order". Check the user name, the password, the organization and the server.',
     ],
     [
+      'a fault of RHSM',
+      {
+        refuse: { Register: ['org.freedesktop.DBus.Python.KeyError', 'Traceback:\n  line 7\nKeyError: x\n'] },
+      },
+      1,
+      'Registering with RHSM failed: RHSM answered "KeyError: x". Check the user name, the password, the organization and the server.',
+    ],
+    [
       'a refusal with control characters',
       { refuse: { Register: rhsmError('a\u001b[2Jb') } },
       1,
@@ -240,13 +248,13 @@ describe('failures say the step, the answer, and what to do', () => {
       'an older RHSM',
       { refuse: { GetOrgs: ['org.freedesktop.DBus.Error.UnknownMethod', 'what?'] } },
       1,
-      'Registering with RHSM failed: com.redhat.RHSM1 does not know the call; it may be of another version ("what?"). Check the user name, the password, the organization and the server.',
+      'Registering with RHSM failed: com.redhat.RHSM1 is of a version that does not know this ("what?"). Install subscription-manager, or update it, then run this again.',
     ],
     [
       'a service that cannot be started',
       { refuse: { GetUuid: ['org.freedesktop.DBus.Error.Spawn.ChildExited', ''] } },
       1,
-      'Asking RHSM failed: com.redhat.RHSM1 is not there (Spawn.ChildExited). Install subscription-manager, then run this again.',
+      'Asking RHSM failed: com.redhat.RHSM1 is not there (Spawn.ChildExited). Install subscription-manager, or update it, then run this again.',
     ],
     [
       'no answer',
@@ -259,6 +267,12 @@ describe('failures say the step, the answer, and what to do', () => {
       { address: 'unix:path=/nonexistent/bus' },
       75,
       "Registering with RHSM failed: No connection to RHSM's private connection: connect ENOENT /nonexistent/bus. See `systemctl status dbus rhsm`, then run this again.",
+    ],
+    [
+      'an abstract private connection that is not there',
+      { address: 'unix:abstract=/nonexistent/bus' },
+      75,
+      "Registering with RHSM failed: No connection to RHSM's private connection: it closed the connection. See `systemctl status dbus rhsm`, then run this again.",
     ],
     [
       'a private connection nobody can use',
@@ -330,13 +344,24 @@ describe('failures say the step, the answer, and what to do', () => {
     expect(await ygg(testScope(), { address }, 'register')).toMatchObject({
       code: 1,
       err: expect.stringMatching(
-        /^ygg: Asking RHSM failed: com\.redhat\.RHSM1 is not there \(".*"\)\. Install subscription-manager, then run this again\.$/,
+        /^ygg: Asking RHSM failed: com\.redhat\.RHSM1 is not there \(".*"\)\. Install subscription-manager, or update it, then run this again\.$/,
       ),
     });
     expect(await ygg(testScope(), { address: 'unix:path=/nonexistent/bus' }, 'register')).toEqual({
       code: 75,
       out: '',
       err: 'ygg: No connection to the system bus: connect ENOENT /nonexistent/bus. Start it with `systemctl start dbus`, or name its address in DBUS_SYSTEM_BUS_ADDRESS.',
+    });
+  });
+
+  test('an abstract address without the program that reaches it', async () => {
+    host.become({ ...newHost, abstract: true });
+    const options = { address: host.address, stdin: password, env: { PATH: '/nonexistent' } };
+    expect(await ygg(testScope(), options, 'register', ...account)).toMatchObject({
+      code: 75,
+      err: expect.stringContaining(
+        'is an abstract socket, and systemd-stdio-bridge, which reaches it, is not there',
+      ),
     });
   });
 
