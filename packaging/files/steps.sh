@@ -30,9 +30,10 @@ prepare_host() {
     reload_systemd
 }
 
-# Units of this package that run, one per line.
+# Units of this package that run, or are about to, one per line.
 running_units() {
-    systemctl list-units --plain --no-legend --state=active 'yggd.service' 'yggdrasil@*.service' 2>/dev/null |
+    systemctl list-units --plain --no-legend --state=active,reloading,activating \
+        'yggd.service' 'yggdrasil@*.service' 2>/dev/null |
         while read -r unit rest; do echo "$unit"; done
 }
 

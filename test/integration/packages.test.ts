@@ -1,6 +1,8 @@
 /** The packages for hosts: built, and installed, upgraded and removed by their own tools in a root of their own. */
+import { execFile } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
+import { promisify } from 'node:util';
 import { gunzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { canCopyHost, runOnCopiedHost } from '../helpers/copied-host.ts';
@@ -29,19 +31,16 @@ const files: Record<string, string> = {};
 
 function build(...words: string[]) {
   const script = path.join(project, 'scripts', 'package.js');
-  return run(process.execPath, [
-    script,
-    '--out',
-    folder,
-    '--compression',
-    'fast',
-    '--format',
-    'json',
-    ...words,
-  ]);
+  const flags = ['--out', folder, '--compression', 'fast', '--format', 'json'];
+  return run(process.execPath, [script, ...flags, ...words]);
 }
 
+/** Waits for the registry most of the time, so it goes on beside the other tests. */
+let installing: Promise<string>;
+
 beforeAll(() => {
+  installing = installWithNpm();
+  installing.catch(() => {});
   const { status, out: line, said } = build('--node', process.execPath);
   expect(status, said).toBe(0);
   for (const { kind, file } of JSON.parse(line).packages) files[kind] = file;
@@ -217,6 +216,27 @@ asRoot.each(packageTools)('the $kind', (tool) => {
     expect(root.asked.filter((words) => /^(re)?start|^stop/.test(words))).toEqual([]);
   });
 
+  test.runIf(tool.kind === 'deb')(
+    'removed by a worker of the daemon lets that worker finish',
+    async () => {
+      const own = testScope();
+      const folder = mkdtempSync(root.at('run/host-'));
+      const home = createHome(own, [], undefined, folder);
+      const yggd = startYggd(own, { home, brokers: [], program: root.at(`${app}/dist/cmd/yggd.js`) });
+      await waitFor(() => home.runtimeFiles().includes('control.sock'), { what: 'the control socket' });
+      root.running(['yggd.service'], { runtimeDirectory: `${path.basename(folder)}/run` });
+      root.write('proc/self/cgroup', '0::/system.slice/yggd.service\n');
+      expect(removed(tool, root)).toContain('yggd.service: yggd ends when its workers are idle');
+      rmSync(root.at('proc'), { recursive: true });
+      expect(root.asked.filter((words) => words.startsWith('stop'))).toEqual([]);
+      expect(yggd.running).toBe(true);
+      await ask(own, home, 'restart', '--when-idle', '--idle-for', '500ms');
+      expect((await yggd.ended(30_000)).code).toBe(0);
+      installed(tool, root);
+    },
+    slow,
+  );
+
   test('removed stops the daemon and keeps its state', () => {
     root.write('var/lib/yggdrasil/client-id', 'host-1\n');
     root.running(['yggd.service', 'yggdrasil@lab.service']);
@@ -252,7 +272,8 @@ function finalAnswer(answers: readonly Published[]): object | undefined {
   );
 }
 
-const listing = 'list-units --plain --no-legend --state=active yggd.service yggdrasil@*.service';
+const listing =
+  'list-units --plain --no-legend --state=active,reloading,activating yggd.service yggdrasil@*.service';
 
 function units(root: HostRoot): readonly string[] {
   const folder = 'usr/lib/systemd/system';
@@ -307,19 +328,23 @@ asRoot('the page on installing', () => {
 
 test(
   'npm installs the package for everybody, without its scripts',
-  () => {
-    const folder = tempDir(testScope());
-    const npm = (...words: string[]) => run('npm', words);
-    const packed = npm('pack', '--json', '--pack-destination', folder, project);
-    expect(packed.status, packed.said).toBe(0);
-    const [archive = ''] = readdirSync(folder);
-    const prefix = path.join(folder, 'prefix');
-    const words = ['install', '--global', '--prefix', prefix, '--ignore-scripts', '--prefer-offline'];
-    const { status, said } = npm(...words, path.join(folder, archive));
-    expect(status, said).toBe(0);
+  async () => {
+    const prefix = await installing;
     for (const program of programs) {
       expect(run(path.join(prefix, 'bin', program), ['--version']).out).toMatch(/^\d+\.\d+\.\d+\n$/);
     }
   },
   slow,
 );
+
+/** Packs the project and installs the archive; where. Rejects with what npm said. */
+async function installWithNpm(): Promise<string> {
+  const place = tempDir(scope);
+  const npm = async (...words: string[]) => await promisify(execFile)('npm', words, { timeout: slow });
+  await npm('pack', '--pack-destination', place, project);
+  const [archive = ''] = readdirSync(place);
+  const prefix = path.join(place, 'prefix');
+  const flags = ['--global', '--prefix', prefix, '--ignore-scripts', '--prefer-offline'];
+  await npm('install', ...flags, path.join(place, archive));
+  return prefix;
+}
