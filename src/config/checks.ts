@@ -3,7 +3,7 @@
  */
 import { ValueFault } from './kinds.ts';
 
-/** Schemes of broker URLs that servers and packages use, but for websockets. */
+/** Schemes of broker URLs that servers and packages use. */
 const brokerSchemes: ReadonlySet<string> = new Set([
   'tcp:',
   'mqtt:',
@@ -12,17 +12,14 @@ const brokerSchemes: ReadonlySet<string> = new Set([
   'mqtts:',
   'tcps:',
   'mqtt+ssl:',
+  'ws:',
+  'wss:',
 ]);
 
 /** A URL of a broker, or `embedded`, the broker inside the daemon. */
 export function checkBroker(value: string): void {
   if (value === '' || value === 'embedded') return;
   const url = URL.canParse(value) ? new URL(value) : undefined;
-  if (url?.protocol === 'ws:' || url?.protocol === 'wss:') {
-    throw new ValueFault(
-      `is ${JSON.stringify(withoutSecrets(value))}, but websockets are not supported; use mqtts:// or tcp://`,
-    );
-  }
   if (!url || !brokerSchemes.has(url.protocol) || url.hostname === '') {
     throw new ValueFault(
       `takes "embedded" or a URL such as "mqtts://broker.example.com:8883" (schemes: ${[...brokerSchemes]

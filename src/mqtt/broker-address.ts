@@ -3,12 +3,17 @@
  */
 import { YggError } from '../base/errors.ts';
 
+/** The last two are websockets, plain and with TLS. */
+export type Transport = 'tcp' | 'tls' | 'ws' | 'wss';
+
 export interface BrokerAddress {
   /** As it may be shown: without user and password. */
   readonly name: string;
-  readonly transport: 'tcp' | 'tls';
+  readonly transport: Transport;
   readonly host: string;
   readonly port: number;
+  /** Of a websocket: what is asked for, beginning with a slash. */
+  readonly path: string;
   /** The only version of MQTT that it speaks; not set: as configured. */
   readonly version?: 4;
   readonly username?: string;
@@ -16,7 +21,7 @@ export interface BrokerAddress {
 }
 
 /** Every scheme that the daemons in the field accept. */
-const transports = new Map<string, 'tcp' | 'tls' | 'websocket'>([
+const transports = new Map<string, Transport>([
   ['tcp', 'tcp'],
   ['mqtt', 'tcp'],
   ['ssl', 'tls'],
@@ -24,11 +29,11 @@ const transports = new Map<string, 'tcp' | 'tls' | 'websocket'>([
   ['mqtts', 'tls'],
   ['tcps', 'tls'],
   ['mqtt+ssl', 'tls'],
-  ['ws', 'websocket'],
-  ['wss', 'websocket'],
+  ['ws', 'ws'],
+  ['wss', 'wss'],
 ]);
 
-const defaultPorts = { tcp: 1883, tls: 8883 };
+const defaultPorts = { tcp: 1883, tls: 8883, ws: 80, wss: 443 };
 
 /** Reads a broker's URL. Throws `YGG_CONFIG` naming the value and what would be right. */
 export function parseBrokerAddress(text: string): BrokerAddress {
@@ -39,12 +44,12 @@ export function parseBrokerAddress(text: string): BrokerAddress {
   const name = `${url.protocol}//${url.host}`;
   const transport = transports.get(url.protocol.slice(0, -1));
   if (transport === undefined) throw refused(name, `expected one of ${[...transports.keys()].join(', ')}`);
-  if (transport === 'websocket') throw refused(name, 'websockets are not supported; use tcp:// or mqtts://');
   return {
     name,
     transport,
     host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
     port: url.port === '' ? defaultPorts[transport] : Number(url.port),
+    path: `${url.pathname || '/'}${url.search}`,
     ...(url.username !== '' && { username: decoded(url.username, name) }),
     ...(url.password !== '' && { password: decoded(url.password, name) }),
   };

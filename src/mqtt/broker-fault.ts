@@ -59,11 +59,15 @@ export function faultOf(error: unknown): YggError {
     const sentence = `The broker refused the connection: ${reasonOf(error)}; set mqtt-version to one that it speaks.`;
     return new YggError('YGG_BROKER_REFUSED', sentence, { cause: error });
   }
-  if (refusingCodes.has(code)) return refusal(`refused the connection: ${reasonOf(error)}`, error);
+  // A proxy or web server in front of the broker said no.
+  const isForbidden = /^Unexpected server response: 40[13]$/.test(reasonOf(error));
+  if (refusingCodes.has(code) || isForbidden)
+    return refusal(`refused the connection: ${reasonOf(error)}`, error);
   return new YggError(kindOf(error, code), `${reasonOf(error)}.`, { cause: error });
 }
 
 function kindOf(error: unknown, code: unknown): ErrorCode {
+  if (typeof code === 'string' && code.startsWith('WS_ERR_')) return 'YGG_BROKER_PROTOCOL';
   // Sockets and TLS say what happened in words.
   if (typeof code === 'string' || passingCodes.has(code)) return 'YGG_BROKER_UNREACHABLE';
   return /timeout/i.test(reasonOf(error)) ? 'YGG_BROKER_UNREACHABLE' : 'YGG_BROKER_PROTOCOL';

@@ -15,12 +15,13 @@ import { Acknowledgements } from './acknowledgements.ts';
 import { endingFault, faultOf, noMatchingSubscribers, publishFault, refusal } from './broker-fault.ts';
 import { type ConnectTerms, clientOptions, subscribeOptions } from './client-options.ts';
 import type { Connected, Incoming, InTopic, OutTopic, Receiver } from './connector.ts';
-import { dial } from './dial.ts';
+import type { Dial } from './dial.ts';
 import { PacketFilter } from './packet-filter.ts';
 import { ParserHold } from './parser-hold.ts';
 
 export interface MqttConnectionDeps extends ConnectTerms {
   readonly tls: TlsMaterial;
+  readonly dial: Dial;
   readonly receiver: Receiver;
   readonly clock: Clock;
   readonly limits: ReceiveLimits;
@@ -73,9 +74,12 @@ export class MqttConnection {
   #overdue: Timer | undefined;
 
   constructor(deps: MqttConnectionDeps) {
-    const { address, tls, version, limits, receiver } = deps;
+    const { address, tls, dial, version, limits, receiver } = deps;
     this.#deps = deps;
-    this.#filter = new PacketFilter(dial(address, tls), { maxPacket: limits.packet, version });
+    this.#filter = new PacketFilter(dial(address, tls, { largest: limits.packet }), {
+      maxPacket: limits.packet,
+      version,
+    });
     this.#acknowledgements = new Acknowledgements((packetId) => this.#writePuback(packetId));
     this.#hold = new ParserHold({
       clock: deps.clock,

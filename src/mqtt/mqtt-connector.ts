@@ -6,9 +6,10 @@ import { within } from '../base/deadline.ts';
 import { codeOf, reasonOf, YggError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { TlsMaterial } from '../base/tls.ts';
-import type { BrokerAddress } from './broker-address.ts';
+import type { BrokerAddress, Transport } from './broker-address.ts';
 import type { MqttVersion } from './client-options.ts';
 import type { Connected, ConnectOptions, Connector, OutTopic, Receiver } from './connector.ts';
+import type { Dial } from './dial.ts';
 import type { MqttConnection } from './mqtt-connection.ts';
 import type { Topics } from './topics.ts';
 
@@ -72,7 +73,10 @@ export function createMqttConnector(deps: MqttConnectorDeps): Connector {
     { will, abort }: ConnectOptions,
   ): Promise<Connected> {
     // Loading it takes a while, in which workers start already.
-    const { MqttConnection } = await import('./mqtt-connection.ts');
+    const [{ MqttConnection }, dial] = await Promise.all([
+      import('./mqtt-connection.ts'),
+      dialOf(address.transport),
+    ]);
     const { maxMessageSize, receiveWindow, receiveWindowBytes, ...options } = {
       ...defaults,
       ...deps.options?.(),
@@ -87,6 +91,7 @@ export function createMqttConnector(deps: MqttConnectorDeps): Connector {
       version: address.version ?? options.version,
       address,
       tls: tls(),
+      dial,
       topics,
       clientId,
       receiver,
@@ -127,4 +132,10 @@ export function createMqttConnector(deps: MqttConnectorDeps): Connector {
       connection = undefined;
     },
   };
+}
+
+/** Most daemons never need a websocket. */
+async function dialOf(transport: Transport): Promise<Dial> {
+  if (transport === 'tcp' || transport === 'tls') return (await import('./dial.ts')).dial;
+  return (await import('./dial-websocket.ts')).dialWebsocket;
 }

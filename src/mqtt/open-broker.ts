@@ -63,7 +63,7 @@ export async function openBroker(deps: OpenBrokerDeps): Promise<OpenBroker> {
       ...(deps.mqtt && { options: deps.mqtt }),
     }),
     hosts: configured.map(({ host }) => host),
-    secure: configured.some(({ transport }) => transport === 'tls'),
+    secure: configured.some(({ transport }) => transport === 'tls' || transport === 'wss'),
     async close() {
       for (const close of closes) await close();
     },

@@ -1,12 +1,12 @@
 /**
- * Stands between the socket and the MQTT parser, which keeps a packet of any size in memory.
+ * Stands between the socket, or the stream of a websocket, and the MQTT parser, which keeps a packet of any size in memory.
  *
  * Owns the socket. Passes every packet on as it is, but an oversize PUBLISH: that is read past, and in its place the
  * parser gets a small one with the same topic, flags and packet identifier and only the beginning of the payload, so
  * that it is reported and acknowledged in its turn; closing the connection instead would bring it back first for ever.
  * What no honest broker sends (QoS 2 to a client that asked for 1, other packets of that size) ends the connection.
  */
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { YggError } from '../base/errors.ts';
 
@@ -39,7 +39,7 @@ interface FixedHeader {
 }
 
 export class PacketFilter extends Duplex {
-  readonly #socket: Socket;
+  readonly #socket: Duplex;
   readonly #maxPacket: number;
   readonly #version: 4 | 5;
   /** A fixed header that is not complete yet. */
@@ -57,13 +57,13 @@ export class PacketFilter extends Duplex {
   /** Set if and only if something is in `#outgoing`. */
   #flush: NodeJS.Immediate | undefined;
 
-  constructor(socket: Socket, { maxPacket, version = 4 }: PacketFilterOptions) {
+  constructor(socket: Duplex, { maxPacket, version = 4 }: PacketFilterOptions) {
     super({ allowHalfOpen: false });
     this.#socket = socket;
     this.#maxPacket = maxPacket;
     this.#version = version;
     // Small PUBACKs and answers would wait for delayed acknowledgements otherwise: 22 ms instead of 0.3.
-    socket.setNoDelay(true);
+    if (socket instanceof Socket) socket.setNoDelay(true);
     socket.on('data', (chunk: Buffer) => this.#read(chunk));
     socket.on('end', () => this.push(null));
     socket.on('error', (error) => this.destroy(error));

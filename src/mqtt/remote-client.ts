@@ -4,12 +4,15 @@
  * Owns one MQTT connection without a session and without reconnecting: who asks something waits for seconds, and a
  * lost connection is told at once. Messages are acknowledged as soon as `receive` has taken them.
  */
+
+import { isIPv6 } from 'node:net';
 import { connect, type IClientOptions, type IPublishPacket, type MqttClient } from 'mqtt';
 import { asBuffer } from '../base/bytes.ts';
 import { within } from '../base/deadline.ts';
 import { reasonOf, systemCodeOf, YggError } from '../base/errors.ts';
 import { secureOptions, type TlsMaterial } from '../base/tls.ts';
 import { type BrokerAddress, parseBrokerAddress } from './broker-address.ts';
+import { websocketOptions } from './dial-websocket.ts';
 
 export interface RemoteClientOptions {
   /** One broker; a user and password in it are used unless others are given. */
@@ -36,6 +39,10 @@ export interface RemoteClient {
 }
 
 const closeDeadline = 2_000;
+/** Bytes. */
+const largestFrame = 256 * 1024 * 1024;
+/** What the library calls each transport. */
+const protocols = { tcp: 'mqtt', tls: 'mqtts', ws: 'ws', wss: 'wss' } as const;
 
 /** Throws `YGG_CONFIG` for what is no broker's URL, `YGG_BROKER_UNREACHABLE` or `YGG_BROKER_REFUSED`. */
 export async function connectRemoteClient(options: RemoteClientOptions): Promise<RemoteClient> {
@@ -117,9 +124,11 @@ export async function connectRemoteClient(options: RemoteClientOptions): Promise
 
 function clientOptions(options: RemoteClientOptions, address: BrokerAddress): IClientOptions {
   const { clientId, tls = {}, deadline, username = address.username, password = address.password } = options;
+  const isWebsocket = address.transport === 'ws' || address.transport === 'wss';
   return {
-    protocol: address.transport === 'tls' ? 'mqtts' : 'mqtt',
-    host: address.host,
+    protocol: protocols[address.transport],
+    host: isIPv6(address.host) && isWebsocket ? `[${address.host}]` : address.host,
+    ...(isWebsocket && { path: address.path, wsOptions: websocketOptions(tls, largestFrame) }),
     port: address.port,
     clientId,
     clean: true,

@@ -138,10 +138,10 @@ describe('a configuration', () => {
 });
 
 test('flags it does not know, or cannot read, are a matter of usage', async () => {
-  const { code, lines } = await refusal('', '--worker-window', 'many', '--broker', 'ws://example.com');
+  const { code, lines } = await refusal('', '--worker-window', 'many', '--broker', 'xx://example.com');
   expect(code).toBe(2);
   expect(lines).toEqual([
-    '--broker is "ws://example.com", but websockets are not supported; use mqtts:// or tcp://.',
+    '--broker takes "embedded" or a URL such as "mqtts://broker.example.com:8883" (schemes: tcp, mqtt, ssl, tls, mqtts, tcps, mqtt+ssl, ws, wss), not "xx://example.com".',
     '--worker-window takes a whole number from 1 to 1024, not "many".',
   ]);
   expect((await refusal('', '--borker', 'x')).code).toBe(2);

@@ -255,9 +255,10 @@ describe('the configuration of the Go daemons', () => {
     ]);
   });
 
-  test('websockets are refused with a sentence', () => {
-    expect(mistakes({ host: 'broker = "wss://me:secret@a/mqtt"' }).lines).toEqual([
-      'config.toml:1:10: broker is "wss://…@a/mqtt", but websockets are not supported; use mqtts:// or tcp://.',
+  test('brokers may be reached by websockets', () => {
+    expect(load({ host: 'broker = ["ws://a", "wss://me:secret@a/mqtt"]' }).options.broker).toEqual([
+      'ws://a',
+      'wss://me:secret@a/mqtt',
     ]);
   });
 
@@ -346,8 +347,8 @@ describe('mistakes', () => {
   });
 
   test('a broker that is refused is not missing as well', () => {
-    expect(mistakes({ host: 'protocol = "mqtt"\nbroker = "wss://a"' }).lines).toEqual([
-      expect.stringContaining('websockets are not supported'),
+    expect(mistakes({ host: 'protocol = "mqtt"\nbroker = "xx://a"' }).lines).toEqual([
+      expect.stringContaining('takes "embedded" or a URL'),
     ]);
   });
 

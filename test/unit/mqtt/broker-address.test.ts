@@ -10,6 +10,8 @@ describe('parseBrokerAddress', () => {
     ['mqtts://localhost', 'tls', 8883],
     ['tcps://localhost', 'tls', 8883],
     ['mqtt+ssl://localhost', 'tls', 8883],
+    ['ws://localhost', 'ws', 80],
+    ['wss://localhost', 'wss', 443],
     ['tcp://localhost:1884', 'tcp', 1884],
   ])('%s is %s on port %d', (url, transport, port) => {
     expect(parseBrokerAddress(url)).toMatchObject({ host: 'localhost', transport, port });
@@ -21,8 +23,16 @@ describe('parseBrokerAddress', () => {
       transport: 'tls',
       host: '::1',
       port: 1,
+      path: '/',
       username: 'yggd',
       password: 'p@ss',
+    });
+  });
+
+  test('keeps the path of a websocket', () => {
+    expect(parseBrokerAddress('wss://me:secret@a/mqtt?tenant=1')).toMatchObject({
+      name: 'wss://a',
+      path: '/mqtt?tenant=1',
     });
   });
 
@@ -31,7 +41,6 @@ describe('parseBrokerAddress', () => {
     ['', 'expected a URL'],
     ['tcp://', 'expected a URL'],
     ['http://localhost', 'expected one of tcp, mqtt'],
-    ['ws://localhost', 'websockets are not supported'],
     ['tcp://yggd:50%@localhost', 'is written %25'],
   ])('refuses %j', (url, words) => {
     expect(() => parseBrokerAddress(url)).toThrow(
