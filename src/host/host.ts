@@ -1,10 +1,11 @@
 /**
  * What a connection status says of this host, kept up to date.
  *
- * Owns the watch on the tags file and the facts file.
+ * Owns the watch on the tags file and the facts file, and looks every minute for what has changed without a file:
+ * names, addresses, interfaces.
  */
 import type { Clock } from '../base/clock.ts';
-import type { Logger } from '../base/log.ts';
+import { type Logger, silentLogger } from '../base/log.ts';
 import type { CanonicalFacts, StringMap } from '../messages.ts';
 import { type FactSources, readFacts } from './facts.ts';
 import { FileWatch } from './file-watch.ts';
@@ -17,6 +18,9 @@ export interface HostDeps {
   readonly clock: Clock;
   readonly log: Logger;
 }
+
+/** Milliseconds between looks at the host itself. */
+const lookInterval = 60_000;
 
 export interface HostFiles {
   readonly factsFile: string | undefined;
@@ -64,6 +68,16 @@ export async function openHost(deps: HostDeps): Promise<Host> {
     facts = await readFacts({ sources, factsFile, log });
     for (const listener of listeners) listener();
   }
+  /** Says nothing of a file that cannot be used: that was said when it was read. */
+  async function look(): Promise<void> {
+    const found = await readFacts({ ...files, sources, log: silentLogger });
+    if (JSON.stringify(found) === JSON.stringify(facts)) return;
+    facts = found;
+    log.info({}, 'facts of this host have changed');
+    for (const listener of listeners) listener();
+  }
+
+  const looks = clock.every(lookInterval, () => void look());
   return {
     facts: () => facts,
     tags: () => tags,
@@ -72,6 +86,9 @@ export async function openHost(deps: HostDeps): Promise<Host> {
       return () => listeners.delete(listener);
     },
     refresh,
-    close: () => watch.stop(),
+    close() {
+      watch.stop();
+      looks.cancel();
+    },
   };
 }
