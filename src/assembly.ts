@@ -26,6 +26,7 @@ import { openHost } from './host/host.ts';
 import { claimDirectory } from './host/owner.ts';
 import { checkSafeParent, ensurePrivateDirectory } from './host/safe-path.ts';
 import { openStatusTimes } from './host/status-times.ts';
+import { readProxies } from './http/proxies.ts';
 import type { Journal } from './journal/journal.ts';
 import { openJournal } from './journal/open.ts';
 import { journalSettings } from './journal-settings.ts';
@@ -190,6 +191,7 @@ async function build(settings: AssemblySettings, holdings: Holdings): Promise<As
     log: log.child({ part: 'data-processor' }),
     options: processorOptions(options, broker.hosts),
     tls: () => certificates.current,
+    proxies: readProxies(environment.variables, (sentence) => log.warn({}, sentence)),
     version,
   });
   const router = createMessageRouter({

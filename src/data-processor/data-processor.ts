@@ -13,6 +13,7 @@ import type { Counters } from '../counters.ts';
 import type { Datastore } from '../datastore.ts';
 import { type ContentClient, createContentClient } from '../http/content-client.ts';
 import { createLiveEgress, type EgressOptions } from '../http/egress.ts';
+import type { Proxies } from '../http/proxies.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Part } from '../lifecycle.ts';
 import type { RequestSignal, Signals } from '../signals.ts';
@@ -40,6 +41,8 @@ export interface DataProcessorDeps {
   readonly tls: () => TlsMaterial;
   /** Of this daemon, for `User-Agent: yggd/<version>`. */
   readonly version: string;
+  /** Not set: everything goes straight. */
+  readonly proxies?: Proxies;
   /** Not set: undici. */
   readonly client?: ContentClient;
 }
@@ -57,6 +60,7 @@ export function createDataProcessor(deps: DataProcessorDeps): Part {
     deps.client ??
     createContentClient({
       tls: deps.tls,
+      proxies: deps.proxies,
       userAgent,
       clock,
       limits: {

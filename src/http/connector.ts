@@ -18,12 +18,16 @@ export interface ConnectorDeps {
   readonly lookup?: LookupFunction | undefined;
 }
 
+/** Strangers are not shown the certificate. */
+export function materialFor(standing: Standing, material: TlsMaterial): TlsMaterial {
+  return standing === 'other' ? { ca: material.ca } : material;
+}
+
 export function createConnector(deps: ConnectorDeps): buildConnector.connector {
   const { standing, material, timeout, build, lookup = publicLookup() } = deps;
   const connect = build({
     timeout,
-    // Strangers are not shown the certificate.
-    secureContext: createSecureContext(secureOptions(standing === 'other' ? { ca: material.ca } : material)),
+    secureContext: createSecureContext(secureOptions(materialFor(standing, material))),
     ...(standing !== 'listed' && { lookup }),
   });
 

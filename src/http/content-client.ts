@@ -1,20 +1,21 @@
 /**
  * Speaks HTTP for detached content: one GET into a file, one POST of bytes.
  *
- * Owns the connections, one pool for each standing (`egress.ts`). Never follows a redirect, never decompresses,
+ * Owns the connections (`agents.ts`). Never follows a redirect, never decompresses,
  * never retries, never throws: what failed is a {@link Failure}. undici is loaded with the first request; a host
  * without detached content never pays for it.
  */
 import { setMaxListeners } from 'node:events';
 import type { LookupFunction } from 'node:net';
-import type { Agent, Dispatcher } from 'undici';
+import type { Dispatcher } from 'undici';
 import type { Clock } from '../base/clock.ts';
 import { YggError } from '../base/errors.ts';
 import type { TlsMaterial } from '../base/tls.ts';
-import { createConnector } from './connector.ts';
+import { Agents } from './agents.ts';
 import { keepContent, tooLarge } from './content-file.ts';
-import type { Destination, Standing } from './egress.ts';
+import type { Destination } from './egress.ts';
 import { type Failure, statusFailure, thrownFailure } from './failure.ts';
+import type { Proxies } from './proxies.ts';
 
 export interface ContentClientDeps {
   readonly tls: () => TlsMaterial;
@@ -24,6 +25,8 @@ export interface ContentClientDeps {
   readonly limits: ContentLimits;
   /** Resolves names of hosts that are not listed; not set: `publicLookup` (`addresses.ts`). */
   readonly lookup?: LookupFunction;
+  /** Not set: everything goes straight. */
+  readonly proxies?: Proxies | undefined;
 }
 
 /** Times in milliseconds, sizes in bytes; read for each request. */
@@ -73,47 +76,15 @@ export interface ContentClient {
 
 type RequestParts = Pick<Dispatcher.RequestOptions, 'method' | 'headers' | 'body'>;
 
-const maxHeaderBytes = 16 * 1024;
 const maxAnswerHeaders = 64;
 const maxAnswerBytes = 1024 * 1024;
 
 export function createContentClient(deps: ContentClientDeps): ContentClient {
   const { clock, limits } = deps;
-  const agents = new Map<
-    Standing,
-    { readonly agent: Agent; readonly material: TlsMaterial; readonly idle: number }
-  >();
+  const agents = new Agents(deps);
   const closing = new AbortController();
   // Every request under way waits for it.
   setMaxListeners(0, closing.signal);
-
-  async function agentOf(standing: Standing): Promise<Agent> {
-    const { Agent, buildConnector } = await import('undici');
-    closing.signal.throwIfAborted();
-    const material = deps.tls();
-    const { idle } = limits;
-    const known = agents.get(standing);
-    if (known?.material === material && known.idle === idle) return known.agent;
-    // What is under way with what held before goes on, and so does what is about to begin.
-    setImmediate(() => known?.agent.close().catch(() => {}));
-    const agent = new Agent({
-      connect: createConnector({
-        standing,
-        material,
-        timeout: limits.connect,
-        build: buildConnector,
-        lookup: deps.lookup,
-      }),
-      maxHeaderSize: maxHeaderBytes,
-      headersTimeout: idle,
-      bodyTimeout: idle,
-      pipelining: 1,
-      keepAliveTimeout: 4_000,
-      keepAliveMaxTimeout: 10_000,
-    });
-    agents.set(standing, { agent, material, idle });
-    return agent;
-  }
 
   /** One request; whatever is thrown inside becomes a failure, the caller's abort before anything else. */
   async function request<Result>(
@@ -136,7 +107,8 @@ export function createContentClient(deps: ContentClientDeps): ContentClient {
     try {
       if (outer.some((signal) => signal.aborted)) onAbort();
       cut.signal.throwIfAborted();
-      const agent = await agentOf(destination.standing);
+      const agent = await agents.of(destination);
+      cut.signal.throwIfAborted();
       const response = await agent.request({
         ...parts,
         origin: url.origin,
@@ -181,8 +153,7 @@ export function createContentClient(deps: ContentClientDeps): ContentClient {
     },
     async close() {
       closing.abort(new YggError('YGG_CLOSED', 'The content client is closed.'));
-      await Promise.all([...agents.values()].map(({ agent }) => agent.destroy()));
-      agents.clear();
+      await agents.destroy();
     },
   };
 }
