@@ -74,7 +74,7 @@ export class MqttConnection {
   #overdue: Timer | undefined;
 
   constructor(deps: MqttConnectionDeps) {
-    const { address, tls, dial, version, limits, receiver } = deps;
+    const { address, tls, dial, version, limits } = deps;
     this.#deps = deps;
     this.#filter = new PacketFilter(dial(address, tls, { largest: limits.packet }), {
       maxPacket: limits.packet,
@@ -92,12 +92,7 @@ export class MqttConnection {
     client.handleMessage = (packet, done) => this.#onPublish(packet, done);
     // After an error the library may go on with a stream that makes no sense any more.
     client.on('error', (error) => this.#fail(error));
-    client.on('disconnect', ({ reasonCode, properties }) =>
-      this.#fail(endingFault(address.name, reasonCode, properties?.reasonString)),
-    );
-    client.on('packetreceive', (packet) => {
-      if (packet.cmd === 'puback' && packet.reasonCode === noMatchingSubscribers) receiver.onUnheard?.();
-    });
+    if (version === 5) this.#listenToReasons();
     this.#filter.on('error', (error) => this.#fail(error));
     this.#closed = new Promise((resolve) => {
       client.once('close', () => {
@@ -222,6 +217,17 @@ export class MqttConnection {
     };
     receiver.onMessage(message);
     this.#hold.next(() => done(deferred));
+  }
+
+  /** What only MQTT 5 says. */
+  #listenToReasons(): void {
+    const { address, receiver } = this.#deps;
+    this.#client.on('disconnect', ({ reasonCode, properties }) =>
+      this.#fail(endingFault(address.name, reasonCode, properties?.reasonString)),
+    );
+    this.#client.on('packetreceive', (packet) => {
+      if (packet.cmd === 'puback' && packet.reasonCode === noMatchingSubscribers) receiver.onUnheard?.();
+    });
   }
 
   #topicOf(name: string): InTopic {
