@@ -76,6 +76,7 @@ test('limits of the journal follow a reload', async () => {
     optionsWith(
       {
         ...options,
+        reportFailures: false,
         inboxLimit: { messages: 6, bytes: mebibyte },
         outboxLimit: { messages: 4, bytes: mebibyte },
       },
@@ -84,9 +85,22 @@ test('limits of the journal follow a reload', async () => {
   const prepared = await createDaemon({ options, environment, readOptions }).prepare();
   const { inbox, outbox } = prepared.journal;
   expect(inbox.fill().limit.messages).toBe(250_000);
-  expect(await prepared.reload()).toEqual({ applied: ['inbox-limit', 'outbox-limit'], needRestart: [] });
+  expect(await prepared.reload()).toEqual({
+    applied: ['report-failures', 'inbox-limit', 'outbox-limit'],
+    needRestart: [],
+  });
   expect(
     [inbox.fill(), inbox.fill('echo'), outbox.fill(), outbox.fill('echo')].map(({ limit }) => limit.messages),
   ).toEqual([6, 3, 4, 2]);
+  const request = {
+    messageId: 'm',
+    responseTo: '',
+    directive: 'echo',
+    metadata: null,
+    content: Buffer.from('1'),
+  };
+  const { sequence } = inbox.receive({ ...request, cancel: false, origin: 'broker' });
+  await inbox.bury(sequence, 'no-worker', '').committed;
+  expect(outbox.reports(0, 10)).toEqual([]);
   await prepared.stop();
 });
