@@ -25,7 +25,7 @@ test.each([
     home: createHome(scope, [echoWorker()]),
     brokers: [`${scheme}://127.0.0.1:${port}/mqtt`],
     flags: [
-      ...['--mqtt-version', version, '--max-message-size', '64KiB', '--ca-root', ca],
+      ...['--mqtt-version', version, '--max-message-size', '1KiB', '--ca-root', ca],
       ...['--cert-file', pair.cert, '--key-file', pair.key],
     ],
   });
@@ -34,7 +34,7 @@ test.each([
     Array.from({ length: 20 }, (_, content) => server.send({ directive: 'echo', content })),
   );
   for (const id of ids) await server.answer(id);
-  const large = await server.send({ directive: 'echo', content: 'x'.repeat(300_000) });
+  const large = await server.send({ directive: 'echo', content: 'x'.repeat(70_000) });
   expect((await server.answer(large)).json['metadata']).toMatchObject({ reason: 'too-large' });
   await server.answer(await server.send({ directive: 'echo', content: 'after it' }));
   await yggd.stopCleanly();
