@@ -48,6 +48,8 @@ export interface RegistrationCommandsDeps extends FlagReaders {
 }
 
 const unitName = 'yggd.service';
+/** How much longer than an answer a start may take: systemd gives yggd.service five minutes. */
+const jobFactor = 3;
 /** Exit status of `ygg status` when not everything is as it should be. */
 const notWell = 3;
 
@@ -118,7 +120,7 @@ function addStatus(program: Command, deps: RegistrationCommandsDeps): void {
         const report = await readStatus(
           {
             rhsm: async () => rhsmOf(await bus, flags, deps),
-            unit: async () => new ServiceUnit({ bus: await bus, name: unitName, timeout: flags.timeout }),
+            unit: async () => unitOf(await bus, flags),
             broker: () => deps.brokerStatus(flags, flags.timeout),
           },
           unitName,
@@ -178,7 +180,7 @@ async function withBus(
   try {
     await use({
       rhsm: rhsmOf(bus, flags, deps),
-      unit: new ServiceUnit({ bus, name: unitName, timeout }),
+      unit: unitOf(bus, flags),
       steps: new Steps({ printer: printerOf(flags, deps), out, err, clock }),
     });
   } finally {
@@ -189,6 +191,10 @@ async function withBus(
 function rhsmOf(bus: Bus, { timeout }: CommonFlags, deps: RegistrationCommandsDeps): Rhsm {
   const { locale } = deps;
   return new Rhsm({ bus, locale, timeout, connectPeer: (address) => deps.connectPeer(address, timeout) });
+}
+
+function unitOf(bus: Bus, { timeout }: CommonFlags): ServiceUnit {
+  return new ServiceUnit({ bus, name: unitName, timeout, jobTimeout: jobFactor * timeout });
 }
 
 async function printFacts(

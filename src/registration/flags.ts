@@ -24,7 +24,10 @@ export interface DaemonFlags {
 /** `usual` is the time an answer may take unless somebody says otherwise. */
 export function addCommon(command: Command, { parseDuration }: FlagReaders, usual: string): Command {
   return addFormat(command).addOption(
-    new Option('--timeout <duration>', 'how long each answer of RHSM, systemd and the daemon may take')
+    new Option(
+      '--timeout <duration>',
+      'how long each answer may take, and a third of what a start or stop may',
+    )
       .argParser((text) => parseDuration(text) ?? refuseDuration(text))
       .default(parseDuration(usual), usual),
   );

@@ -11,8 +11,10 @@ export interface ServiceUnitDeps {
   readonly bus: Bus;
   /** `yggd.service`. */
   readonly name: string;
-  /** Milliseconds one answer, and one job, may take. */
+  /** Milliseconds one answer may take. */
   readonly timeout: number;
+  /** Milliseconds a start or a stop may take. */
+  readonly jobTimeout: number;
 }
 
 /** What systemd says of it; the words are systemd's. */
@@ -36,14 +38,16 @@ export class ServiceUnit {
   readonly name: string;
   readonly #bus: Bus;
   readonly #timeout: number;
+  readonly #jobTimeout: number;
   /** Results of the jobs that ended since systemd is listened to; it is, when this is there. */
   #ended: Map<string, string> | undefined;
   #onEnded: () => void = () => {};
 
-  constructor({ bus, name, timeout }: ServiceUnitDeps) {
+  constructor({ bus, name, timeout, jobTimeout }: ServiceUnitDeps) {
     this.name = name;
     this.#bus = bus;
     this.#timeout = timeout;
+    this.#jobTimeout = jobTimeout;
   }
 
   async state(): Promise<UnitState> {
@@ -96,7 +100,7 @@ export class ServiceUnit {
       ['s', 'replace'],
     ]);
     const job = firstText(this.#done(answer));
-    const deadline = { step: `The ${verb} of ${this.name}`, ms: this.#timeout };
+    const deadline = { step: `The ${verb} of ${this.name}`, ms: this.#jobTimeout };
     const result = await within(deadline, () => this.#end(job)).catch((error: unknown) => {
       throw codeOf(error) === 'YGG_DEADLINE' ? new YggError('YGG_DEADLINE', `${reasonOf(error)}.`) : error;
     });

@@ -19,6 +19,8 @@ export interface FakeState {
   readonly facts: Readonly<Record<string, string>>;
   /** Of yggd.service; without a file it is not installed. */
   readonly unit: { readonly file: string; readonly active: string; readonly sub: string };
+  /** Program and words behind yggd.service; started and stopped with it. */
+  readonly service?: readonly string[];
   /** How a job of systemd ends; `never` does not. */
   readonly job?: string;
   /** Jobs end before their number is told. */

@@ -59,7 +59,7 @@ test('the library waits for an answer for ever', async () => {
 
 test('signals of everybody arrive, so that their sender has to be looked at', async () => {
   host.become({ ...newHost, job: 'never' });
-  const words = ['register', '-u', 'alice', '-p', 'correct horse', '--timeout', '4s'];
+  const words = ['register', '-u', 'alice', '-p', 'correct horse', '--timeout', '2s'];
   const child = startYgg(testScope(), { address: host.address }, ...words);
   await waitFor(() => host.calls('StartUnit').length > 0, { what: 'job', detail: () => child.output });
   const seen: unknown[] = [];

@@ -308,7 +308,7 @@ describe('failures say the step, the answer, and what to do', () => {
       'a start that does not end',
       { ...running, job: 'never' },
       75,
-      'Starting yggd.service failed: The start of yggd.service did not end within 1000 ms. See `systemctl status yggd.service`; it may still end.',
+      'Starting yggd.service failed: The start of yggd.service did not end within 3000 ms. See `systemctl status yggd.service`; it may still end.',
     ],
     [
       'systemd that is silent',

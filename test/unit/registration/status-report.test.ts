@@ -30,7 +30,7 @@ function report({ file = '', active = '', sub = '', broker = away }: World): Pro
   };
   const sources = {
     rhsm: async () => new Rhsm({ bus, connectPeer, locale: '', timeout: 1 }),
-    unit: async () => new ServiceUnit({ bus, name: 'yggd.service', timeout: 1 }),
+    unit: async () => new ServiceUnit({ bus, name: 'yggd.service', timeout: 1, jobTimeout: 1 }),
     broker: async () => broker,
   };
   return readStatus(sources, 'yggd.service');
