@@ -89,19 +89,41 @@ export async function startBus(scope: Scope): Promise<{ readonly address: string
   const folder = tempDir(scope);
   const socket = path.join(folder, 'bus');
   const config = path.join(folder, 'bus.conf');
-  writeFileSync(
-    config,
-    `<busconfig><type>system</type><listen>unix:path=${socket}</listen><auth>EXTERNAL</auth>
-    <policy context="default"><allow send_destination="*"/><allow receive_sender="*"/><allow own="*"/>
-    <allow user="*"/></policy></busconfig>`,
-  );
+  writeFileSync(config, busConfig(socket));
   const words = ['--nofork', '--nosyslog', '--print-address', `--config-file=${config}`];
   const bus = new Child(scope, '/usr/bin/dbus-daemon', words);
   await waitFor(() => bus.stdout.length > 0, { what: 'address of the bus', detail: () => bus.output });
   return { address: `unix:path=${socket}`, folder };
 }
 
-/** The services on a bus; `restart` brings them back after they died. */
+function busConfig(socket: string): string {
+  return `<busconfig><type>system</type><listen>unix:path=${socket}</listen><auth>EXTERNAL</auth>
+    <policy context="default"><allow send_destination="*"/><allow receive_sender="*"/><allow own="*"/>
+    <allow user="*"/></policy></busconfig>
+`;
+}
+
+/** The same as shell commands, for a host that is entered by a script; what they start ends with it. */
+export function fakeHostScript(state: FakeState): string {
+  const files = {
+    'bus.conf': busConfig('/run/rhsm/bus'),
+    'fake_host.py': readFileSync(program, 'utf8'),
+    'state.json': `${JSON.stringify(state)}\n`,
+  };
+  const written = Object.entries(files).map(
+    ([name, text]) => `cat > /run/rhsm/${name} <<'END'\n${text}END\n`,
+  );
+  return `mkdir /run/rhsm
+${written.join('')}: > /run/rhsm/calls
+export DBUS_SYSTEM_BUS_ADDRESS=unix:path=/run/rhsm/bus
+setpriv --pdeathsig KILL dbus-daemon --nofork --nosyslog --config-file=/run/rhsm/bus.conf &
+until [ -S /run/rhsm/bus ]; do sleep 0.1; done
+setpriv --pdeathsig KILL /usr/bin/python3 /run/rhsm/fake_host.py /run/rhsm/state.json /run/rhsm/calls /run/rhsm > /run/rhsm/ready &
+until [ -s /run/rhsm/ready ]; do sleep 0.1; done
+`;
+}
+
+/** The services on a bus. */
 export async function startFakeHost(scope: Scope): Promise<FakeHost> {
   const { address, folder } = await startBus(scope);
   const host = new FakeHost(address, folder);

@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { gunzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { canCopyHost, runOnCopiedHost } from '../helpers/copied-host.ts';
+import { consumer, fakeHostScript, newHost } from '../helpers/fake-host.ts';
 import { HostRoot, type PackageTool, packageName, packageTools, run } from '../helpers/host-root.ts';
 import { startMosquitto } from '../helpers/mosquitto.ts';
 import { connectMqttServer, type Published } from '../helpers/mqtt-server.ts';
@@ -321,6 +322,39 @@ asRoot('the page on installing', () => {
       expect(out).toContain('ok: /etc/yggdrasil/config.toml, /usr/lib/yggdrasil/config.toml\n');
       expect(out).toMatch(/^broker +\S/m);
       expect(out).toMatch(/"hello"\n+"hello"\n$/);
+    },
+    slow,
+  );
+});
+
+asRoot('the ygg of the package', () => {
+  test.skipIf(!canCopyHost(scope))(
+    'registers the host, and the daemon it starts is connected',
+    () => {
+      const service = ['setpriv', '--pdeathsig', 'KILL', '/usr/bin/yggd'];
+      const script = `${fakeHostScript({ ...newHost, service })}
+        printf 'broker = ["embedded"]\\n' > /etc/yggdrasil/config.toml
+        echo 'correct horse' | ygg register --username alice --password-stdin
+        for try in $(seq 100); do ygg status > /run/status && break; sleep 0.3; done
+        cat /run/status
+        ygg unregister
+        grep -o 'StartUnit", "yggd.service"' /run/rhsm/calls`;
+      const { out, said, status } = runOnCopiedHost(testScope(), { deb: files['deb'] ?? '', script });
+      expect(status, said).toBe(0);
+      const lines = out.split('\n').map((line) => line.replace(/ {2,}/, ': '));
+      expect(lines).toEqual([
+        `RHSM: registered as ${consumer} with acme`,
+        'yggd.service: enabled',
+        'yggd.service: started',
+        `RHSM: registered as ${consumer}`,
+        'yggd.service: running, enabled',
+        expect.stringMatching(/^broker: connected to mqtt:/),
+        'yggd.service: stopped',
+        'yggd.service: disabled',
+        `RHSM: unregistered, was ${consumer}`,
+        'StartUnit", "yggd.service"',
+        '',
+      ]);
     },
     slow,
   );
