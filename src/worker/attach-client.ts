@@ -120,6 +120,7 @@ export class AttachClient {
       this.#writer = writer;
       const impatience = clock.after(welcomeDeadline, () => call.cancel());
       call.on('error', () => {});
+      call.on('drain', () => writer.drained());
       call.on('status', (status: StatusObject) => {
         impatience.cancel();
         writer.drop();

@@ -144,8 +144,10 @@ export class AttachLink implements Link {
   }
 
   progress(delivery: number, data: Uint8Array): void {
-    if (!this.#features.has('progress')) return;
-    this.#writer?.add('progress', { delivery, data: data.subarray(0, mostProgress) });
+    // Nothing hangs on it: a handler that says more than the daemon takes is not kept in memory for that.
+    if (!this.#features.has('progress') || !this.#writer?.clear) return;
+    const said = data.subarray(0, mostProgress);
+    this.#writer.add('progress', { delivery, data: said }, said.length);
   }
 
   content({ number, totalSize }: Delivery): Readable {

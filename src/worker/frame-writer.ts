@@ -13,7 +13,7 @@ import {
 } from './frames.ts';
 
 export class FrameWriter {
-  readonly #write: (frame: WorkerFrame) => void;
+  readonly #write: (frame: WorkerFrame) => unknown;
   readonly #onLast: () => void;
   /** Gathers; set if and only if a flush at the end of this turn is asked for. */
   #frame: WorkerFrame | undefined;
@@ -21,10 +21,21 @@ export class FrameWriter {
   #bytes = 0;
   #answers = 0;
   #ended = false;
+  #clear = true;
 
-  constructor(write: (frame: WorkerFrame) => void, onLast: () => void) {
+  /** `write` gives false when more than the stream takes at the moment is written, until `drained` is called. */
+  constructor(write: (frame: WorkerFrame) => unknown, onLast: () => void) {
     this.#write = write;
     this.#onLast = onLast;
+  }
+
+  /** False: what can be left unsaid should be. */
+  get clear(): boolean {
+    return this.#clear;
+  }
+
+  drained(): void {
+    this.#clear = true;
   }
 
   /** Says one thing more; `bytes`, of content, count towards the size of the frame. */
@@ -81,6 +92,6 @@ export class FrameWriter {
     this.#frame = undefined;
     this.#bytes = 0;
     this.#answers = 0;
-    if (frame && !this.#ended) this.#write(frame);
+    if (frame && !this.#ended) this.#clear = this.#write(frame) !== false;
   }
 }

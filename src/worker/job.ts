@@ -41,7 +41,7 @@ export interface Job {
    * after a minute, or the daemon does not tell; the delivery goes on.
    */
   post(url: string | URL, content: unknown, options?: Pick<ReplyOptions, 'metadata'>): Promise<HttpResult>;
-  /** Tells observers of the daemon how far it is; at most 4 KiB, nothing is stored. */
+  /** Tells observers of the daemon how far it is; at most 4 KiB, nothing is stored, what is too much is left out. */
   progress(data: unknown): void;
   /** Resolves when it is on disk that this worker has taken the message upon itself. */
   accept(): Promise<void>;

@@ -13,7 +13,7 @@ export interface Link {
   answer(answer: Answer, done?: (error?: Error) => void, onResult?: OnResult): void;
   /** Resolves when the acceptance is on disk; rejects when the message is not the worker's any longer. */
   accept(delivery: number): Promise<void>;
-  /** At most 4 KiB are told. */
+  /** At most 4 KiB are told, and nothing that the daemon does not keep up with. */
   progress(delivery: number, data: Uint8Array): void;
   /** Content that did not come with the delivery. */
   content(delivery: Delivery): Readable;

@@ -298,6 +298,22 @@ test('a daemon that stops gives what is in hand its patience', async () => {
   expect(events).toEqual(['unexpected-disconnect']);
 });
 
+test('a handler that says more of its progress than can be told loses nothing but progress', async () => {
+  const daemon = await start({
+    handler: 'chatty',
+    onMessage(_, job) {
+      for (let n = 0; n < 5_000; n += 1) job.progress(Buffer.alloc(4_096, 'x'));
+      return 'done';
+    },
+  });
+  const delivery = daemon.deliver({ directive: 'chatty' });
+  const { outcome, answers } = await delivery.result;
+  expect([outcome, answers[0]?.text()]).toEqual(['done', '"done"']);
+  expect(delivery.progress.length).toBeGreaterThan(60);
+  expect(delivery.progress.length).toBeLessThan(5_000);
+  expect((await daemon.send({ directive: 'chatty' })).outcome).toBe('done');
+});
+
 test('a worker sends of its own accord', async () => {
   const daemon = await createTestDaemon();
   testScope().defer(() => daemon.stop());
