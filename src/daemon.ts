@@ -22,7 +22,7 @@ import type { Signals } from './signals.ts';
 export interface DaemonSettings {
   /** What is not given has the default of docs/configure.md; nothing is read from files. */
   readonly options: Partial<Options>;
-  /** What defaults depend on, and the proxy variables of workers; not set: this process without its variables. */
+  /** What defaults depend on, and the proxy variables; not set: this process without its variables. */
   readonly environment?: Environment;
   /** Of the program, said in status and `User-Agent`; not set: of this package. */
   readonly version?: string;

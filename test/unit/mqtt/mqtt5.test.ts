@@ -195,6 +195,27 @@ describe('receiving', () => {
   );
 });
 
+describe('a broker that breaks the protocol', () => {
+  const publish = (properties: readonly number[]): Buffer => {
+    const body = Buffer.from([0, 1, 0x74, 0, 9, ...properties]);
+    return Buffer.concat([Buffer.from([0x32, body.length]), body]);
+  };
+
+  test.each<[string, Buffer]>([
+    ['properties longer than their packet', publish([0x7f, 0x01])],
+    ['a property that there is not', publish([0x02, 0x7e, 0x00])],
+    ['an alias that nobody allowed', publish([0x03, 0x23, 0x00, 0x01])],
+    ['a second CONNACK', Buffer.from([0x20, 0x03, 0x00, 0x00, 0x00])],
+    ['QoS 2', Buffer.from([0x34, 0x06, 0x00, 0x01, 0x74, 0x00, 0x01, 0x00])],
+  ])('loses the connection: %s', async (_, bytes) => {
+    await connect();
+    (await broker.connection(0)).raw(bytes);
+    await broker.until('the close', () => closes.length === 1);
+    expect(closes[0]).toMatchObject({ code: expect.stringMatching(/^YGG_BROKER_/) });
+    expect(received).toEqual([]);
+  });
+});
+
 describe('a DISCONNECT of the broker', () => {
   const disconnect = (connection: BrokerConnection, reasonCode: number, reasonString?: string): void =>
     connection.send({ cmd: 'disconnect', reasonCode, ...(reasonString && { properties: { reasonString } }) });
