@@ -97,8 +97,10 @@ function found(sign: Sign, count: number): Finding[] {
 /** Acknowledges where the write is made, without waiting for it. */
 const acknowledgeAtOnce: Edit = {
   file: 'src/message-router/intake',
-  find: 'flushed.then(() => { forget(); message.acknowledge(); }, () => {',
-  put: 'message.acknowledge(); flushed.then(forget, () => {',
+  find: 'this.#flushing.add(flushed, { message, messageId, flushed });',
+  put: `message.acknowledge();
+    const told = { ...message, acknowledge() {}, leave() {} };
+    this.#flushing.add(flushed, { message: told, messageId, flushed });`,
 };
 
 export const plantedBugs: readonly PlantedBug[] = [
