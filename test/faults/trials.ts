@@ -1,4 +1,6 @@
 /** Every trial, in the order in which they run. */
+import { hostileBroker } from '../security/hostile/broker.ts';
+import { hostileWorker } from '../security/hostile/worker.ts';
 import { crashPoints } from './crash-points.ts';
 import { type Edit, instrumented } from './instrumented.ts';
 import { plantedBugs, tryOut } from './planted.ts';
@@ -363,6 +365,38 @@ export const trials: readonly Trial[] = [
         atLeast: 1,
         detail: `of ${tries} tries, by ${sign}`,
       }));
+    },
+  },
+  {
+    name: 'hostile-broker',
+    async run({ scope, dice, share }): Promise<Figure[]> {
+      const inputs = Math.ceil(1_000_000 * share);
+      const result = await hostileBroker(scope, { seed: dice.upTo(2 ** 31), inputs });
+      for (const failure of result.failures.slice(0, 10)) console.error(failure);
+      return [
+        {
+          name: 'a hostile broker: crashes, hangs, foreign topics',
+          value: result.failures.length,
+          atMost: 0,
+          detail: `${result.inputs} packets on ${result.connections} connections, ${result.taken} taken for messages`,
+        },
+      ];
+    },
+  },
+  {
+    name: 'hostile-worker',
+    async run({ scope, dice, share }): Promise<Figure[]> {
+      const inputs = Math.ceil(1_000_000 * share);
+      const result = await hostileWorker(scope, { seed: dice.upTo(2 ** 31), inputs });
+      for (const failure of result.failures.slice(0, 10)) console.error(failure);
+      return [
+        {
+          name: 'a hostile worker: crashes, hangs, others held up',
+          value: result.failures.length,
+          atMost: 0,
+          detail: `${result.calls} calls, ${result.frames} frames, ${result.understood} of them understood`,
+        },
+      ];
     },
   },
 ];

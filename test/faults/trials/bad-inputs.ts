@@ -11,6 +11,7 @@ import { createEgress } from '../../../src/http/egress.ts';
 import { parseCommand, parseData, peekMessage } from '../../../src/messages.ts';
 import { parseBrokerAddress } from '../../../src/mqtt/broker-address.ts';
 import { PacketFilter } from '../../../src/mqtt/packet-filter.ts';
+import { near } from '../../helpers/near-inputs.ts';
 import type { Scope } from '../../helpers/scope.ts';
 import { tempDir } from '../../helpers/temp-dir.ts';
 
@@ -148,18 +149,6 @@ const environment: Environment = {
   temporaryDirectory: '/nowhere',
   variables: {},
 };
-
-/** An input as it should be, one with some of its bytes changed, or any bytes at all. */
-function near(right: Arbitrary<Uint8Array>): Arbitrary<Uint8Array> {
-  const changes = fc.array(fc.tuple(fc.nat(), fc.nat(4), fc.uint8Array({ maxLength: 4 })), { maxLength: 4 });
-  const changed = fc.tuple(right, changes).map(([bytes, list]) =>
-    list.reduce<Uint8Array>((current, [place, removed, put]) => {
-      const at = place % (current.length + 1);
-      return Buffer.concat([current.subarray(0, at), put, current.subarray(at + removed)]);
-    }, bytes),
-  );
-  return fc.oneof({ weight: 8, arbitrary: changed }, { weight: 1, arbitrary: fc.uint8Array() });
-}
 
 function bytesOf(texts: Arbitrary<string>): Arbitrary<Uint8Array> {
   return texts.map((text) => Buffer.from(text));

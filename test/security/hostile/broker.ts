@@ -1,0 +1,281 @@
+/**
+ * A broker that says whatever it likes to a connection as the daemon has it: MQTT.js behind the packet filter, and the
+ * readers of messages behind that.
+ *
+ * What must hold: nothing throws where nobody catches it, every connection that the broker ends is told as ended, and
+ * the client subscribes and publishes on its own four topics alone.
+ */
+
+import type { AddressInfo } from 'node:net';
+import { createServer, type Server, type Socket } from 'node:net';
+import fc, { type Arbitrary } from 'fast-check';
+import { generate, type Packet, parser } from 'mqtt-packet';
+import { systemClock } from '../../../src/base/clock.ts';
+import { YggError } from '../../../src/base/errors.ts';
+import { silentLogger } from '../../../src/base/log.ts';
+import { parseCommand, parseData, peekMessage } from '../../../src/messages.ts';
+import { parseBrokerAddress } from '../../../src/mqtt/broker-address.ts';
+import type { Incoming } from '../../../src/mqtt/connector.ts';
+import { createMqttConnector } from '../../../src/mqtt/mqtt-connector.ts';
+import { createTopics } from '../../../src/mqtt/topics.ts';
+import { near } from '../../helpers/near-inputs.ts';
+import type { Scope } from '../../helpers/scope.ts';
+import { waitFor } from '../../helpers/wait-for.ts';
+import { type Faults, watchFaults } from './faults.ts';
+
+/** One connection: what the broker answers to CONNECT and SUBSCRIBE, and what it says then. */
+interface Visit {
+  readonly connack: Uint8Array;
+  readonly suback: Uint8Array;
+  readonly frames: readonly Uint8Array[];
+  /** Bytes of each write. */
+  readonly piece: number;
+}
+
+export interface Hostility {
+  /** Generated inputs that were said. */
+  readonly inputs: number;
+  readonly connections: number;
+  /** Connections that were refused or cut by the client before the broker ended them. */
+  readonly ended: number;
+  /** Messages that were taken for such. */
+  readonly taken: number;
+  readonly failures: readonly string[];
+}
+
+const topics = createTopics('yggdrasil', 'host');
+const ownTopics: ReadonlySet<string> = new Set(Object.values(topics));
+const framesPerVisit = 32;
+const visitsAtOnce = 4;
+
+const packet = (value: Packet): Buffer => generate(value);
+
+const publishes: Arbitrary<Uint8Array> = fc
+  .record({
+    topic: fc.oneof(
+      fc.constantFrom(topics.dataIn, topics.controlIn),
+      fc.constantFrom(topics.dataOut, `${topics.dataIn}/x`, '$SYS/x'),
+      fc.string({ minLength: 1 }),
+    ),
+    payload: fc.oneof(
+      fc.string(),
+      fc.json(),
+      fc.constantFrom(
+        '{"type":"data","message_id":"1","directive":"echo","metadata":{},"content":"x"}',
+        '{"type":"command","message_id":"2","content":{"command":"ping","arguments":null}}',
+        '{"type":"command","message_id":"3","content":{"command":"reconnect","arguments":{"delay":"-1"}}}',
+      ),
+    ),
+    qos: fc.constantFrom<0 | 1>(0, 1),
+    retain: fc.boolean(),
+    dup: fc.boolean(),
+    messageId: fc.integer({ min: 1, max: 65_535 }),
+  })
+  .map((fields) => packet({ cmd: 'publish', ...fields }));
+
+/** Packets that have their place in a conversation, if not here. */
+const others: Arbitrary<Uint8Array> = fc.constantFrom(
+  packet({ cmd: 'puback', messageId: 1 }),
+  packet({ cmd: 'pubrec', messageId: 1 }),
+  packet({ cmd: 'pubrel', messageId: 1 }),
+  packet({ cmd: 'pubcomp', messageId: 1 }),
+  packet({ cmd: 'suback', messageId: 1, granted: [1, 1] }),
+  Buffer.from([0xb0, 2, 0, 1]),
+  packet({ cmd: 'pingreq' }),
+  packet({ cmd: 'pingresp' }),
+);
+
+/** Packets after which nothing is as it was. */
+const last: Arbitrary<Uint8Array> = fc.constantFrom(
+  packet({ cmd: 'disconnect' }),
+  packet({ cmd: 'connack', returnCode: 0, sessionPresent: false }),
+  packet({
+    cmd: 'connect',
+    protocolId: 'MQTT',
+    protocolVersion: 4,
+    clean: true,
+    clientId: 'x',
+    keepalive: 1,
+  }),
+  packet({
+    cmd: 'publish',
+    topic: topics.dataIn,
+    payload: 'x',
+    qos: 2,
+    retain: false,
+    dup: false,
+    messageId: 9,
+  }),
+  // 256 MiB that never come, and a length that does not end.
+  Buffer.from([0x30, 0xff, 0xff, 0xff, 0x7f, 0, 1, 0x61]),
+  Buffer.from([0x30, 0xff, 0xff, 0xff, 0xff, 0xff]),
+);
+
+const good = packet({ cmd: 'connack', returnCode: 0, sessionPresent: false });
+const granted = packet({ cmd: 'suback', messageId: 1, granted: [1, 1] });
+
+const visits: Arbitrary<Visit> = fc.record({
+  connack: fc.oneof(
+    { weight: 12, arbitrary: fc.constant(good) },
+    { weight: 1, arbitrary: near(fc.constant(good)) },
+    {
+      weight: 1,
+      arbitrary: fc
+        .nat(255)
+        .map((returnCode) => packet({ cmd: 'connack', returnCode, sessionPresent: true })),
+    },
+  ),
+  suback: fc.oneof(
+    { weight: 12, arbitrary: fc.constant(granted) },
+    { weight: 1, arbitrary: near(fc.constant(granted)) },
+    {
+      weight: 1,
+      arbitrary: fc
+        .array(fc.constantFrom(0, 1, 2, 128), { minLength: 1, maxLength: 4 })
+        .map((codes) => packet({ cmd: 'suback', messageId: 1, granted: codes })),
+    },
+  ),
+  frames: fc.array(
+    fc.oneof(
+      // Most of them make sense, so that what comes behind is read.
+      { weight: 40, arbitrary: publishes },
+      { weight: 10, arbitrary: others },
+      { weight: 1, arbitrary: last },
+      { weight: 1, arbitrary: near(fc.oneof(publishes, others, last)) },
+    ),
+    { minLength: framesPerVisit, maxLength: framesPerVisit },
+  ),
+  piece: fc.integer({ min: 1, max: 4_096 }),
+});
+
+/** Says `inputs` generated frames to connection after connection. */
+export async function hostileBroker(
+  scope: Scope,
+  { seed, inputs }: { readonly seed: number; readonly inputs: number },
+): Promise<Hostility> {
+  const faults = watchFaults(scope);
+  const tally = { inputs: 0, connections: 0, ended: 0, taken: 0 };
+  const wanted = Math.ceil(inputs / framesPerVisit);
+  // In portions: a list of all of them would be kept in memory.
+  for (let done = 0, portion = 0; done < wanted; portion += 1) {
+    const size = Math.min(500, wanted - done);
+    const list = fc.sample(visits, { seed: seed + portion, numRuns: size });
+    const queue = list.values();
+    const worker = async (): Promise<void> => {
+      for (const visit of queue) {
+        const { ended, taken } = await meet(visit, faults);
+        tally.inputs += visit.frames.length;
+        tally.connections += 1;
+        tally.ended += ended ? 1 : 0;
+        tally.taken += taken;
+      }
+    };
+    await Promise.all(Array.from({ length: visitsAtOnce }, worker));
+    done += size;
+  }
+  return { ...tally, failures: faults.list };
+}
+
+async function meet(
+  visit: Visit,
+  faults: Faults,
+): Promise<{ readonly ended: boolean; readonly taken: number }> {
+  let taken = 0;
+  let closed = false;
+  let ended = false;
+  const server = await listen((socket) => {
+    socket.once('close', () => {
+      ended = true;
+    });
+    serve(socket, visit, faults);
+  });
+  const { port } = server.address() as AddressInfo;
+  const connector = createMqttConnector({
+    brokers: [parseBrokerAddress(`mqtt://127.0.0.1:${port}`)],
+    topics,
+    clientId: 'host',
+    tls: () => ({}),
+    clock: systemClock,
+    log: silentLogger,
+    options: { connectTimeout: 5_000, maxMessageSize: 64 * 1024 },
+  });
+  const abort = new AbortController();
+  try {
+    const receiver = {
+      onMessage(message: Incoming): void {
+        taken += 1;
+        read(message, faults);
+        if (taken % 3 === 0) message.leave();
+        else message.acknowledge();
+      },
+      onClose(): void {
+        closed = true;
+      },
+    };
+    const connected = await connector
+      .connect(receiver, { will: Buffer.from('{}'), abort: abort.signal })
+      .then(
+        () => true,
+        (error: unknown) => {
+          if (!(error instanceof YggError)) faults.add(`connecting: ${String(error)}`);
+          return false;
+        },
+      );
+    // The broker ends every connection when it has said all.
+    if (connected) {
+      await waitFor(() => closed, { what: 'the end', deadline: 20_000 }).catch((error: Error) =>
+        faults.add(`${error.message} of ${Buffer.concat(visit.frames).toString('base64').slice(0, 2_000)}`),
+      );
+    }
+  } finally {
+    abort.abort();
+    await connector.close();
+    await new Promise((resolve) => server.close(resolve));
+  }
+  return { ended, taken };
+}
+
+function read({ payload, topic }: Incoming, faults: Faults): void {
+  for (const reader of [peekMessage, topic === 'control/in' ? parseCommand : parseData]) {
+    try {
+      reader(payload);
+    } catch (error) {
+      if (!(error instanceof YggError)) faults.add(`reading: ${String(error)}`);
+    }
+  }
+}
+
+function serve(socket: Socket, { connack, suback, frames, piece }: Visit, faults: Faults): void {
+  const packets = parser();
+  socket.on('error', () => {});
+  socket.on('data', (chunk) => packets.parse(chunk));
+  packets.on('packet', (said) => {
+    if (said.cmd === 'connect') socket.write(connack);
+    if (said.cmd === 'publish' && !ownTopics.has(said.topic)) faults.add(`published on ${said.topic}`);
+    if (said.cmd !== 'subscribe') return;
+    for (const { topic } of said.subscriptions) {
+      if (!ownTopics.has(topic)) faults.add(`subscribed ${topic}`);
+    }
+    // Most generated answers are to be taken for the answer to this.
+    const answer = Buffer.from(suback);
+    if (answer[0] === 0x90 && answer.length > 3) answer.writeUInt16BE(said.messageId ?? 0, 2);
+    socket.write(answer);
+    void say(socket, Buffer.concat(frames), piece);
+  });
+  packets.on('error', (error) => faults.add(`the client's own bytes: ${error.message}`));
+  // Whoever does not subscribe, for what it was told, is left after a while.
+  setTimeout(() => socket.destroy(), 8_000).unref();
+}
+
+async function say(socket: Socket, bytes: Buffer, piece: number): Promise<void> {
+  for (let at = 0; at < bytes.length && socket.writable; at += piece) {
+    socket.write(bytes.subarray(at, at + piece));
+    if (at % (piece * 16) === 0) await new Promise((resolve) => setImmediate(resolve));
+  }
+  socket.end();
+}
+
+function listen(accept: (socket: Socket) => void): Promise<Server> {
+  const server = createServer(accept);
+  return new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(server)));
+}
