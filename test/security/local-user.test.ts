@@ -25,6 +25,7 @@ import {
 import { squatting, squattingControls } from './local-user/squat.ts';
 import { canTry, openStage, type Stage } from './local-user/stage.ts';
 import { SwapField, swapping, swappingControls } from './local-user/swap.ts';
+import { openUsers, sharing, sharingControls, type Users } from './local-user/users.ts';
 
 if (!canTry)
   process.stdout.write('another local user: nothing is tried, only root can become somebody else\n');
@@ -43,11 +44,13 @@ describe.skipIf(!canTry)('another local user tries to', () => {
   const scope = fileScope();
   let stage: Stage;
   let field: SwapField;
+  let users: Users;
   const at = (): Stage => stage;
 
   beforeAll(async () => {
     stage = await openStage(scope);
     field = await SwapField.open(scope, stage.stranger);
+    users = await openUsers(scope);
   });
 
   describe('connect to its sockets', () => {
@@ -92,6 +95,11 @@ describe.skipIf(!canTry)('another local user tries to', () => {
   describe('get a program run', () => {
     tally.attempts(swapping(() => field));
     tally.controls(swappingControls(() => field));
+  });
+
+  describe('reach each other, as users of workers', () => {
+    tally.attempts(sharing(at, () => users));
+    tally.controls(sharingControls(at, () => users));
   });
 
   describe('lead others astray', () => {
