@@ -4,7 +4,20 @@
 //
 // Loads the TypeScript beside it without a build of its own; the daemon under fire is the built one.
 import path from 'node:path';
-import { runnerImport } from 'vite';
+import { createServer, createServerModuleRunner } from 'vite';
 
-const { module } = await runnerImport(path.join(import.meta.dirname, 'main.ts'), { logLevel: 'error' });
-process.exitCode = await module.main(process.argv.slice(2));
+// Open to the end, because some of it is loaded only when it is needed.
+const server = await createServer({
+  configFile: false,
+  logLevel: 'error',
+  root: path.resolve(import.meta.dirname, '../..'),
+  server: { middlewareMode: true, ws: false, watch: null },
+  optimizeDeps: { noDiscovery: true },
+});
+const runner = createServerModuleRunner(server.environments.ssr, { hmr: false });
+try {
+  const { main } = await runner.import(path.join(import.meta.dirname, 'main.ts'));
+  process.exitCode = await main(process.argv.slice(2));
+} finally {
+  await server.close();
+}

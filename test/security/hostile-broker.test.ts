@@ -11,6 +11,6 @@ test('a broker that says whatever it likes neither crashes nor hangs a connectio
   expect(failures).toEqual([]);
   expect(inputs).toBeGreaterThanOrEqual(5_000);
   // Most of what was said was understood, so the rest was read too.
-  expect(taken).toBeGreaterThan(inputs / 10);
+  expect(taken).toBeGreaterThan(inputs / 20);
   expect(connections).toBeGreaterThan(100);
 });

@@ -25,6 +25,7 @@ import { type Faults, watchFaults } from './faults.ts';
 
 /** One connection: what the broker answers to CONNECT and SUBSCRIBE, and what it says then. */
 interface Visit {
+  readonly version: Version;
   readonly connack: Uint8Array;
   readonly suback: Uint8Array;
   readonly frames: readonly Uint8Array[];
@@ -48,30 +49,30 @@ const ownTopics: ReadonlySet<string> = new Set(Object.values(topics));
 const framesPerVisit = 32;
 const visitsAtOnce = 4;
 
-const packet = (value: Packet): Buffer => generate(value);
+type Version = 4 | 5;
 
-const publishes: Arbitrary<Uint8Array> = fc
-  .record({
-    topic: fc.oneof(
-      fc.constantFrom(topics.dataIn, topics.controlIn),
-      fc.constantFrom(topics.dataOut, `${topics.dataIn}/x`, '$SYS/x'),
-      fc.string({ minLength: 1 }),
+const packet = (value: Packet, protocolVersion: Version = 4): Buffer => generate(value, { protocolVersion });
+
+const messages = fc.record({
+  topic: fc.oneof(
+    fc.constantFrom(topics.dataIn, topics.controlIn),
+    fc.constantFrom(topics.dataOut, `${topics.dataIn}/x`, '$SYS/x'),
+    fc.string({ minLength: 1 }),
+  ),
+  payload: fc.oneof(
+    fc.string(),
+    fc.json(),
+    fc.constantFrom(
+      '{"type":"data","message_id":"1","directive":"echo","metadata":{},"content":"x"}',
+      '{"type":"command","message_id":"2","content":{"command":"ping","arguments":null}}',
+      '{"type":"command","message_id":"3","content":{"command":"reconnect","arguments":{"delay":"-1"}}}',
     ),
-    payload: fc.oneof(
-      fc.string(),
-      fc.json(),
-      fc.constantFrom(
-        '{"type":"data","message_id":"1","directive":"echo","metadata":{},"content":"x"}',
-        '{"type":"command","message_id":"2","content":{"command":"ping","arguments":null}}',
-        '{"type":"command","message_id":"3","content":{"command":"reconnect","arguments":{"delay":"-1"}}}',
-      ),
-    ),
-    qos: fc.constantFrom<0 | 1>(0, 1),
-    retain: fc.boolean(),
-    dup: fc.boolean(),
-    messageId: fc.integer({ min: 1, max: 65_535 }),
-  })
-  .map((fields) => packet({ cmd: 'publish', ...fields }));
+  ),
+  qos: fc.constantFrom<0 | 1>(0, 1),
+  retain: fc.boolean(),
+  dup: fc.boolean(),
+  messageId: fc.integer({ min: 1, max: 65_535 }),
+});
 
 /** Packets that have their place in a conversation, if not here. */
 const others: Arbitrary<Uint8Array> = fc.constantFrom(
@@ -111,42 +112,50 @@ const last: Arbitrary<Uint8Array> = fc.constantFrom(
   Buffer.from([0x30, 0xff, 0xff, 0xff, 0xff, 0xff]),
 );
 
-const good = packet({ cmd: 'connack', returnCode: 0, sessionPresent: false });
-const granted = packet({ cmd: 'suback', messageId: 1, granted: [1, 1] });
+/** What a broker that took the host would answer, in either version; the packet id is put in when it is known. */
+const welcome = {
+  4: { connack: Buffer.from([0x20, 2, 0, 0]), suback: Buffer.from([0x90, 4, 0, 0, 1, 1]) },
+  5: { connack: Buffer.from([0x20, 3, 0, 0, 0]), suback: Buffer.from([0x90, 5, 0, 0, 0, 1, 1]) },
+} as const;
 
-const visits: Arbitrary<Visit> = fc.record({
-  connack: fc.oneof(
-    { weight: 12, arbitrary: fc.constant(good) },
-    { weight: 1, arbitrary: near(fc.constant(good)) },
-    {
-      weight: 1,
-      arbitrary: fc
-        .nat(255)
-        .map((returnCode) => packet({ cmd: 'connack', returnCode, sessionPresent: true })),
-    },
-  ),
-  suback: fc.oneof(
-    { weight: 12, arbitrary: fc.constant(granted) },
-    { weight: 1, arbitrary: near(fc.constant(granted)) },
-    {
-      weight: 1,
-      arbitrary: fc
-        .array(fc.constantFrom(0, 1, 2, 128), { minLength: 1, maxLength: 4 })
-        .map((codes) => packet({ cmd: 'suback', messageId: 1, granted: codes })),
-    },
-  ),
-  frames: fc.array(
-    fc.oneof(
-      // Most of them make sense, so that what comes behind is read.
-      { weight: 40, arbitrary: publishes },
-      { weight: 10, arbitrary: others },
-      { weight: 1, arbitrary: last },
-      { weight: 1, arbitrary: near(fc.oneof(publishes, others, last)) },
+function visitsOf(version: Version): Arbitrary<Visit> {
+  const { connack, suback } = welcome[version];
+  const publishes = messages.map((fields) => packet({ cmd: 'publish', ...fields }, version));
+  return fc.record({
+    version: fc.constant(version),
+    connack: fc.oneof(
+      { weight: 12, arbitrary: fc.constant(connack) },
+      { weight: 1, arbitrary: near(fc.constant(connack)) },
+      {
+        weight: 1,
+        arbitrary: fc
+          .nat(255)
+          .map((code) => Buffer.concat([connack.subarray(0, 3), Buffer.from([code]), connack.subarray(4)])),
+      },
     ),
-    { minLength: framesPerVisit, maxLength: framesPerVisit },
-  ),
-  piece: fc.integer({ min: 1, max: 4_096 }),
-});
+    suback: fc.oneof(
+      { weight: 12, arbitrary: fc.constant(suback) },
+      { weight: 1, arbitrary: near(fc.constant(suback)) },
+      {
+        weight: 1,
+        arbitrary: fc.nat(255).map((code) => Buffer.concat([suback.subarray(0, -1), Buffer.from([code])])),
+      },
+    ),
+    frames: fc.array(
+      fc.oneof(
+        // Most of them make sense, so that what comes behind is read.
+        { weight: 40, arbitrary: publishes },
+        { weight: 10, arbitrary: others },
+        { weight: 1, arbitrary: last },
+        { weight: 1, arbitrary: near(fc.oneof(publishes, others, last)) },
+      ),
+      { minLength: framesPerVisit, maxLength: framesPerVisit },
+    ),
+    piece: fc.integer({ min: 1, max: 4_096 }),
+  });
+}
+
+const visits = fc.oneof(visitsOf(4), visitsOf(5));
 
 /** Says `inputs` generated frames to connection after connection. */
 export async function hostileBroker(
@@ -197,7 +206,7 @@ async function meet(
     tls: () => ({}),
     clock: systemClock,
     log: silentLogger,
-    options: { connectTimeout: 5_000, maxMessageSize: 64 * 1024 },
+    options: () => ({ version: visit.version, connectTimeout: 5_000, maxMessageSize: 64 * 1024 }),
   });
   const abort = new AbortController();
   try {
@@ -245,8 +254,8 @@ function read({ payload, topic }: Incoming, faults: Faults): void {
   }
 }
 
-function serve(socket: Socket, { connack, suback, frames, piece }: Visit, faults: Faults): void {
-  const packets = parser();
+function serve(socket: Socket, { version, connack, suback, frames, piece }: Visit, faults: Faults): void {
+  const packets = parser({ protocolVersion: version });
   socket.on('error', () => {});
   socket.on('data', (chunk) => packets.parse(chunk));
   packets.on('packet', (said) => {
