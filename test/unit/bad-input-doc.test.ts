@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { type ErrorCode, errorTable } from '../../src/base/errors.ts';
 import { type CounterName, counterTable } from '../../src/counters.ts';
 import type { DeadReason } from '../../src/journal/journal.ts';
+import { isThere, type NamedTest, namedTests } from '../helpers/named-tests.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
 const page = readFileSync(path.join(root, 'docs/bad-input.md'), 'utf8');
@@ -61,7 +62,7 @@ interface Case {
   readonly codes: readonly string[];
   readonly counters: readonly string[];
   readonly lines: readonly string[];
-  readonly tests: ReadonlyArray<{ readonly file: string; readonly name: string }>;
+  readonly tests: readonly NamedTest[];
 }
 
 const cases: readonly Case[] = page
@@ -79,10 +80,7 @@ const cases: readonly Case[] = page
       codes: quoted(codes),
       counters: quoted(counters),
       lines: quoted(lines),
-      tests: tests.split('<br>').map((one) => {
-        const [, file = '', name = ''] = /^`([^`]+)` (.+)$/.exec(one.trim()) ?? [];
-        return { file, name };
-      }),
+      tests: namedTests(tests),
     };
   });
 
@@ -108,14 +106,7 @@ describe('what the page names is there', () => {
 
   test('tests', () => {
     const missing = cases.flatMap(({ what, tests }) =>
-      tests
-        .filter(({ file, name }) => {
-          if (file === '') return true;
-          const source = readFileSync(path.join(root, 'test', `${file}.test.ts`), 'utf8');
-          const literals = [`'${name.replaceAll("'", "\\'")}'`, `"${name}"`, `\`${name}\``];
-          return !literals.some((literal) => new RegExp(`\\(\\s*${escaped(literal)},`).test(source));
-        })
-        .map(({ file, name }) => `${what}: ${file} ${name}`),
+      tests.filter((named) => !isThere(named)).map(({ file, name }) => `${what}: ${file} ${name}`),
     );
     expect(missing).toEqual([]);
   });
@@ -155,7 +146,3 @@ describe('what is there is named by the page', () => {
     expect(codes.filter((code) => !named.has(code))).toEqual([]);
   });
 });
-
-function escaped(text: string): string {
-  return text.replace(/[.*+?^${}()|[\]\\/]/g, '\\$&');
-}
