@@ -267,20 +267,17 @@ export const trials: readonly Trial[] = [
     },
   },
   {
-    name: 'recovery',
+    name: 'daemon-recovery',
+    async run({ scope, share }): Promise<Figure[]> {
+      const spans = await daemonRecoveries(scope, Math.ceil(100 * share));
+      return [recovery('daemon started again to first hand-over, p99', spans, 2_000)];
+    },
+  },
+  {
+    name: 'broker-recovery',
     async run({ scope, dice, share }): Promise<Figure[]> {
-      const times = Math.ceil(100 * share);
-      const figure = (name: string, values: readonly number[], atMost: number): Figure => ({
-        name,
-        value: percentile(values, 0.99),
-        unit: 'ms',
-        atMost,
-        detail: `${values.length} times, median ${Math.round(percentile(values, 0.5))} ms`,
-      });
-      return [
-        figure('daemon started again to first hand-over, p99', await daemonRecoveries(scope, times), 2_000),
-        figure('broker back to subscribed, p99', await brokerRecoveries(scope, { dice, times }), 5_000),
-      ];
+      const spans = await brokerRecoveries(scope, { dice, times: Math.ceil(100 * share) });
+      return [recovery('broker back to subscribed, p99', spans, 5_000)];
     },
   },
   {
@@ -413,6 +410,16 @@ export const trials: readonly Trial[] = [
 ];
 
 const mebibyte = 1024 * 1024;
+
+function recovery(name: string, spans: readonly number[], atMost: number): Figure {
+  return {
+    name,
+    value: percentile(spans, 0.99),
+    unit: 'ms',
+    atMost,
+    detail: `${spans.length} times, median ${Math.round(percentile(spans, 0.5))} ms`,
+  };
+}
 
 function percentile(values: readonly number[], part: number): number {
   const sorted = [...values].sort((a, b) => a - b);

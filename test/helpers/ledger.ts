@@ -1,5 +1,5 @@
 /** The file in which the Node fixture writes down what happens to it, over all its incarnations. */
-import { existsSync, readFileSync } from 'node:fs';
+import { closeSync, openSync, readSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Scope } from './scope.ts';
 import { tempDir } from './temp-dir.ts';
@@ -40,10 +40,18 @@ export interface Ledger {
 
 export function ledger(scope: Scope): Ledger {
   const file = path.join(tempDir(scope, 'ledger-'), 'ledger');
-  const entries = (): LedgerEntry[] => {
-    if (!existsSync(file)) return [];
-    const lines = readFileSync(file, 'utf8').split('\n').slice(0, -1);
-    return lines.map((line): LedgerEntry => JSON.parse(line));
+  writeFileSync(file, '');
+  /** Those read so far; it only grows, and is read often. */
+  const known: LedgerEntry[] = [];
+  let rest = '';
+  let place = 0;
+  const entries = (): readonly LedgerEntry[] => {
+    const bytes = readFrom(file, place);
+    place += bytes.length;
+    const lines = `${rest}${bytes.toString('latin1')}`.split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) known.push(JSON.parse(Buffer.from(line, 'latin1').toString()));
+    return known;
   };
   const events = (event: LedgerEvent): LedgerEntry[] => entries().filter((entry) => entry.event === event);
   return {
@@ -59,4 +67,20 @@ export function ledger(scope: Scope): Ledger {
         detail: () => JSON.stringify(entries().slice(-10)),
       }),
   };
+}
+
+function readFrom(file: string, place: number): Buffer {
+  const descriptor = openSync(file, 'r');
+  try {
+    const pieces: Buffer[] = [];
+    for (let at = place; ; ) {
+      const piece = Buffer.alloc(64 * 1024);
+      const count = readSync(descriptor, piece, 0, piece.length, at);
+      if (count === 0) return Buffer.concat(pieces);
+      pieces.push(piece.subarray(0, count));
+      at += count;
+    }
+  } finally {
+    closeSync(descriptor);
+  }
 }

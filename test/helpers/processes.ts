@@ -57,6 +57,11 @@ export function cpuOf(pid: number): number {
   return (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) * 10;
 }
 
+/** Milliseconds in which its main thread could have run and no processor was free. */
+export function starvationOf(pid: number): number {
+  return Number(readProc(pid, 'schedstat').split(' ')[1] ?? 0) / 1e6;
+}
+
 export interface Memory {
   /** Bytes resident, the mapped pages of files included. */
   readonly rss: number;
