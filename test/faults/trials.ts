@@ -1,146 +1,24 @@
 /** Every trial, in the order in which they run. */
+import type { Scope } from '../helpers/scope.ts';
 import { hostileBroker } from '../security/hostile/broker.ts';
 import { hostileWorker } from '../security/hostile/worker.ts';
-import { crashPoints } from './crash-points.ts';
-import { type Edit, instrumented } from './instrumented.ts';
+import { killTrials } from './kill-trials.ts';
 import { plantedBugs, tryOut } from './planted.ts';
-import { volatileDisk } from './power-cuts.ts';
 import type { Figure } from './report.ts';
 import type { Trial } from './trial.ts';
 import { badInputs } from './trials/bad-inputs.ts';
 import { brokerFaults } from './trials/broker-faults.ts';
 import { brokerKills } from './trials/broker-kills.ts';
 import { diskFaults } from './trials/disk-faults.ts';
-import { type KillsOptions, type KillsResult, kills } from './trials/kills.ts';
 import { announcedPacket, backlog, flood, largeContent, type Peak } from './trials/memory.ts';
 import { brokerRecoveries, daemonRecoveries } from './trials/recovery.ts';
 import { poison, sentAgain } from './trials/rules.ts';
 import { workerFaults } from './trials/worker-faults.ts';
 
-type KillsCount = Pick<KillsOptions, 'messages' | 'kills'>;
-
-const calm: KillsCount = { messages: 50_000, kills: 0 };
-const inbound: KillsCount = { messages: 50_000, kills: 100 };
-const outbound: KillsCount = { messages: 10_000, kills: 50 };
-const attached: KillsCount = { messages: 20_000, kills: 100 };
-const power: KillsCount = { messages: 20_000, kills: 100 };
-
-interface KillsTrialOptions extends Omit<KillsOptions, 'dice' | 'program' | 'crashing' | keyof KillsCount> {
-  readonly count: KillsCount;
-  /** Put into the daemon besides the crash points. */
-  readonly edits?: readonly Edit[];
-}
-
-/** Kills strike at random and at named points in turns. */
-function killsTrial(
-  name: string,
-  { count, edits, ...options }: KillsTrialOptions,
-  figuresOf: (result: KillsResult) => readonly [Figure, ...Figure[]],
-): Trial {
-  return {
-    name,
-    async run({ scope, dice, share }) {
-      const result = await kills(scope, {
-        dice,
-        ...options,
-        ...(edits && { program: instrumented(scope, edits) }),
-        crashing: instrumented(scope, [...crashPoints, ...(edits ?? [])]),
-        messages: Math.ceil(count.messages * share),
-        kills: Math.ceil(count.kills * share),
-      });
-      const [first, ...others] = figuresOf(result);
-      const { kills: struck, atPoints, acknowledged, answered, reported } = result;
-      const detail = `${struck} kills (${atPoints} at named points), ${acknowledged} messages, ${answered} answered, ${reported} reported`;
-      return [{ ...first, detail }, ...others];
-    },
-  };
-}
+const mebibyte = 1024 * 1024;
 
 export const trials: readonly Trial[] = [
-  killsTrial('nothing-wrong', { count: calm, redelivery: 'until-done' }, (result) => [
-    {
-      name: 'nothing wrong: lost, run again or answered again',
-      value: result.lost.length + result.reported + result.ranAgain + result.answeredAgain,
-      atMost: 0,
-    },
-  ]),
-  killsTrial('inbound-until-done', { count: inbound, redelivery: 'until-done' }, (result) => [
-    {
-      name: 'daemon killed, until-done: not answered',
-      value: result.lost.length + result.reported,
-      atMost: 0,
-    },
-    {
-      name: 'daemon killed, until-done: run again',
-      value: result.ranAgain,
-      atMost: result.kills * result.slots,
-    },
-  ]),
-  killsTrial('inbound-until-accepted', { count: inbound, redelivery: 'until-accepted' }, (result) => [
-    { name: 'daemon killed, until-accepted: nothing said', value: result.lost.length, atMost: 0 },
-    { name: 'daemon killed, until-accepted: run again', value: result.ranAgain, atMost: 0 },
-  ]),
-  killsTrial('outbound-mqtt', { count: outbound, redelivery: 'until-done', via: 'mqtt' }, (result) => [
-    { name: 'daemon killed, MQTT: answered Sends lost', value: result.responsesLost.length, atMost: 0 },
-  ]),
-  killsTrial('outbound-http', { count: outbound, redelivery: 'until-done', via: 'http' }, (result) => [
-    { name: 'daemon killed, HTTP: answered Sends lost', value: result.responsesLost.length, atMost: 0 },
-  ]),
-  killsTrial(
-    'detached',
-    { count: outbound, redelivery: 'until-done', via: 'http', detached: true },
-    (result) => [
-      {
-        name: 'daemon killed, content fetched: not answered',
-        value: result.lost.length + result.reported,
-        atMost: 0,
-      },
-      { name: 'the same: answered Sends lost', value: result.responsesLost.length, atMost: 0 },
-    ],
-  ),
-  killsTrial(
-    'power-cuts',
-    // What was in hand goes on one at a time, each with two flushes.
-    { count: power, redelivery: 'until-done', slots: 16, edits: volatileDisk() },
-    (result) => [
-      { name: 'power cut: requests lost', value: result.lost.length + result.reported, atMost: 0 },
-      { name: 'power cut: answered Sends lost', value: result.responsesLost.length, atMost: 0 },
-    ],
-  ),
-  killsTrial(
-    'attached-until-done',
-    { count: attached, redelivery: 'until-done', worker: 'attached' },
-    (result) => [
-      {
-        name: 'daemon killed, attached, until-done: not answered',
-        value: result.lost.length + result.reported,
-        atMost: 0,
-      },
-      { name: 'the same: receipted answers lost', value: result.responsesLost.length, atMost: 0 },
-      { name: 'the same: run again in one process', value: result.ranAgainThere, atMost: 0 },
-    ],
-  ),
-  killsTrial(
-    'attached-until-accepted',
-    { count: attached, redelivery: 'until-accepted', worker: 'attached' },
-    (result) => [
-      { name: 'daemon killed, attached, until-accepted: nothing said', value: result.lost.length, atMost: 0 },
-      { name: 'the same: receipted answers lost', value: result.responsesLost.length, atMost: 0 },
-      { name: 'the same: run again', value: result.ranAgain, atMost: 0 },
-    ],
-  ),
-  killsTrial(
-    'attached-lasting',
-    { count: attached, redelivery: 'until-done', worker: 'lasting' },
-    (result) => [
-      {
-        name: 'daemon killed, its worker goes on: not answered',
-        value: result.lost.length + result.reported,
-        atMost: 0,
-      },
-      { name: 'the same: run again in one process', value: result.ranAgainThere, atMost: 0 },
-    ],
-  ),
+  ...killTrials,
   {
     name: 'broker',
     async run({ scope, dice, share }): Promise<Figure[]> {
@@ -280,27 +158,22 @@ export const trials: readonly Trial[] = [
       return [recovery('broker back to subscribed, p99', spans, 5_000)];
     },
   },
+  memoryTrial('memory-packet', (scope) => announcedPacket(scope, { mebibytes: 200 })),
+  memoryTrial('memory-messages', (scope, share) =>
+    backlog(scope, { messages: 900 * Math.max(share, 0.3), size: mebibyte }),
+  ),
+  memoryTrial('memory-content', (scope) => largeContent(scope, 1_024)),
   {
-    name: 'memory',
-    async run({ scope, share }): Promise<Figure[]> {
-      const figure = ({ peak, detail }: Peak): Figure => ({
-        name: 'peak anonymous memory',
-        value: peak,
-        unit: 'MiB',
-        atMost: 150,
-        detail,
-      });
-      const waiting = Math.ceil(1_000_000 * share);
-      const figures: Figure[] = [];
-      figures.push(figure(await announcedPacket(scope, { mebibytes: 200 })));
-      figures.push(figure(await backlog(scope, { messages: 900 * Math.max(share, 0.3), size: mebibyte })));
-      figures.push(figure(await largeContent(scope, 1_024)));
-      figures.push(figure(await flood(scope, 20)));
-      figures.push(figure(await backlog(scope, { messages: waiting / 10, size: 100 })));
-      figures.push(figure(await backlog(scope, { messages: waiting, size: 100, limit: '2500000/8GiB' })));
-      return figures;
+    name: 'memory-log',
+    async run({ scope }): Promise<Figure[]> {
+      const peak = await flood(scope, 20);
+      return [memory(peak), { name: 'lines it printed in a second', value: peak.rate, atLeast: 10_000 }];
     },
   },
+  memoryTrial('memory-backlog', (scope, share) => backlog(scope, { messages: 100_000 * share, size: 100 })),
+  memoryTrial('memory-million', (scope, share) =>
+    backlog(scope, { messages: 1_000_000 * share, size: 100, limit: '2500000/8GiB' }),
+  ),
   {
     name: 'disk',
     async run({ scope, dice, share }): Promise<Figure[]> {
@@ -409,7 +282,18 @@ export const trials: readonly Trial[] = [
   },
 ];
 
-const mebibyte = 1024 * 1024;
+function memory({ peak, detail }: Peak): Figure {
+  return { name: 'peak anonymous memory', value: peak, unit: 'MiB', atMost: 150, detail };
+}
+
+function memoryTrial(name: string, provoke: (scope: Scope, share: number) => Promise<Peak>): Trial {
+  return {
+    name,
+    async run({ scope, share }) {
+      return [memory(await provoke(scope, share))];
+    },
+  };
+}
 
 function recovery(name: string, spans: readonly number[], atMost: number): Figure {
   return {

@@ -15,6 +15,7 @@ export type LedgerEvent =
   | 'fault'
   | 'twice'
   | 'refused'
+  | 'printed'
   | 'end';
 
 export interface LedgerEntry {

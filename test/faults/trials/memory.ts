@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { startContentServer } from '../../helpers/http-content.ts';
+import { ledger } from '../../helpers/ledger.ts';
 import { type Mosquitto, startMosquitto } from '../../helpers/mosquitto.ts';
 import { connectMqttServer, dataMessage, type MqttServer } from '../../helpers/mqtt-server.ts';
 import { memoryOf } from '../../helpers/processes.ts';
@@ -137,16 +138,25 @@ export async function largeContent(scope: Scope, mebibytes: number): Promise<Pea
   return { peak, detail: `${mebibytes} MiB of content fetched, ${reason}` };
 }
 
+export interface FloodPeak extends Peak {
+  /** Lines that the worker got rid of in a second. */
+  readonly rate: number;
+}
+
 /** A worker that prints as fast as it can, for so many seconds. */
-export async function flood(scope: Scope, seconds: number): Promise<Peak> {
-  const worker = nodeWorker({ handler: 'flood', behaviours: ['flood'] });
+export async function flood(scope: Scope, seconds: number): Promise<FloodPeak> {
+  const book = ledger(scope);
+  const worker = nodeWorker({ handler: 'flood', behaviours: ['flood'], ledger: book.file });
   const { server, yggd } = await hostWith(scope, worker, 'flood', []);
   const peak = await peakOf(yggd, async () => {
     await new Promise((resolve) => setTimeout(resolve, 1_000 * seconds));
     await server.answer(await server.send({ directive: 'flood' }));
   });
   await yggd.stopCleanly();
-  return { peak, detail: `a worker that prints without end, for ${seconds} s` };
+  const [start] = book.events('start');
+  const [end] = book.events('printed');
+  const rate = (1_000 * Number(end?.['lines'])) / ((end?.at ?? 0) - (start?.at ?? 0));
+  return { peak, rate, detail: `a worker that prints without end, for ${seconds} s` };
 }
 
 async function hostWith(
