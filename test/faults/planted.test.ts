@@ -19,12 +19,10 @@ const tries = 4;
 
 // Most of their time they wait, so they do it together.
 for (const bug of plantedBugs) {
-  test.concurrent(`a daemon that ${bug.name} is noticed`, async ({ expect, onTestFinished }) => {
-    const scope = new Scope();
-    onTestFinished(() => scope.end());
+  test.concurrent(`a daemon that ${bug.name} is noticed`, async ({ expect }) => {
     let noticed = 0;
     for (let turn = 1; turn <= tries && noticed === 0; turn += 1) {
-      noticed = await tryOut(bug, { scope, dice: createDice(turn) });
+      noticed = await tryOut(bug, createDice(turn));
     }
     expect(noticed, bug.sign).toBeGreaterThan(0);
   });

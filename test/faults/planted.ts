@@ -3,7 +3,7 @@
  *
  * A suite that lets one of them pass counts nothing: that is what `planted.test.ts` is for.
  */
-import type { Scope } from '../helpers/scope.ts';
+import { Scope } from '../helpers/scope.ts';
 import { crashPoints } from './crash-points.ts';
 import type { Dice } from './dice.ts';
 import { type Edit, instrumented } from './instrumented.ts';
@@ -284,10 +284,12 @@ export const plantedBugs: readonly PlantedBug[] = [
 ];
 
 /** Plants it, and says how often what names it was found; nothing when it was not. */
-export async function tryOut(
-  { edits, sign, notice }: PlantedBug,
-  { scope, dice }: Omit<Site, 'program'>,
-): Promise<number> {
-  const findings = await notice({ scope, dice, program: instrumented(scope, edits) });
-  return findings.find((finding) => finding.sign === sign)?.count ?? 0;
+export async function tryOut({ edits, sign, notice }: PlantedBug, dice: Dice): Promise<number> {
+  const scope = new Scope();
+  try {
+    const findings = await notice({ scope, dice, program: instrumented(scope, edits) });
+    return findings.find((finding) => finding.sign === sign)?.count ?? 0;
+  } finally {
+    await scope.end();
+  }
 }

@@ -216,14 +216,12 @@ export const trials: readonly Trial[] = [
   },
   {
     name: 'planted',
-    async run({ scope, dice, share }): Promise<Figure[]> {
+    async run({ dice, share }): Promise<Figure[]> {
       const tries = Math.ceil(10 * share);
       const seen = new Map(plantedBugs.map((bug) => [bug, 0]));
       for (let turn = 0; turn < tries; turn += 1) {
         // Most of their time they wait, so they do it together.
-        const found = plantedBugs.map((bug) =>
-          tryOut(bug, { scope, dice: dice.fork(`${bug.name} ${turn}`) }),
-        );
+        const found = plantedBugs.map((bug) => tryOut(bug, dice.fork(`${bug.name} ${turn}`)));
         const counts = await Promise.all(found);
         for (const [index, bug] of plantedBugs.entries()) {
           if ((counts[index] ?? 0) > 0) seen.set(bug, (seen.get(bug) ?? 0) + 1);
