@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Backoff, backoffDelay } from '../../../src/base/backoff.ts';
 
@@ -27,4 +28,21 @@ test('Backoff counts failures and starts anew after a reset', () => {
   backoff.reset();
   expect(backoff.failures).toBe(0);
   expect(backoff.next()).toBe(150);
+});
+
+test('whatever chance does, a wait lies between floor and cap, and a failure more never shortens the longest', () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: 10_000 }),
+      fc.integer({ min: 1, max: 100_000 }),
+      fc.integer({ min: 1, max: 2_000 }),
+      fc.double({ min: 0, max: 0.999_999, noNaN: true }),
+      (floor, cap, failures, chance) => {
+        const wait = backoffDelay({ floor, cap, random: () => chance }, failures);
+        expect(wait).toBeGreaterThanOrEqual(floor);
+        expect(wait).toBeLessThanOrEqual(Math.max(floor, cap));
+        expect(backoffDelay({ floor, cap, random: () => chance }, failures + 1)).toBeGreaterThanOrEqual(wait);
+      },
+    ),
+  );
 });
