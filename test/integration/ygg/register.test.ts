@@ -1,5 +1,5 @@
 /** `ygg register` against RHSM and systemd as they are on D-Bus. */
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { consumer, type FakeHost, newHost, startBus, startFakeHost } from '../../helpers/fake-host.ts';
@@ -76,10 +76,13 @@ describe('on a host that is new', () => {
     expect(await run(...account)).toMatchObject({ code: 0, err: '' });
   });
 
-  test('reaches a private connection with an abstract address', async () => {
+  test('reaches a private connection with an abstract address, and leaves nothing of the way there', async () => {
     host.become({ ...newHost, abstract: true });
-    expect(await run(...account)).toMatchObject({ code: 0, err: '' });
+    const TMPDIR = tempDir(testScope());
+    const options = { address: host.address, stdin: password, env: { TMPDIR } };
+    expect(await ygg(testScope(), options, 'register', ...account)).toMatchObject({ code: 0, err: '' });
     expect(host.state.uuid).toBe(consumer);
+    expect(readdirSync(TMPDIR)).toEqual([]);
   });
 
   test('a password on the command line is seen by nobody who lists processes', async () => {
