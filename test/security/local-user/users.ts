@@ -1,5 +1,5 @@
 /** Workers that run as other users: what each of these, and anybody else, can reach of the others and of the daemon. */
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Scope } from '../../helpers/scope.ts';
 import { waitFor } from '../../helpers/wait-for.ts';
@@ -18,7 +18,15 @@ export interface Users {
   readonly base: string;
 }
 
-const otherUid = 1;
+/** Systems do not agree about it. */
+function uidNamed(user: string): number {
+  const line = readFileSync('/etc/passwd', 'utf8')
+    .split('\n')
+    .find((each) => each.startsWith(`${user}:`));
+  return Number(line?.split(':')[2] ?? Number.NaN);
+}
+
+const otherUid = uidNamed('daemon');
 
 export async function openUsers(scope: Scope): Promise<Users> {
   const home = openHome(scope);
