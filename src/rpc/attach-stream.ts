@@ -44,6 +44,8 @@ export type AttachCall = ServerDuplexStream<Buffer, Buffer>;
 
 /** Frames that are written and have not left: beyond them the stream counts as busy. */
 const mostUnderWay = 4;
+/** Closed frames that wait; beyond them nothing more is heard of a worker that does not read what it is answered. */
+const mostWaiting = 32;
 
 export class AttachStream {
   readonly #call: AttachCall;
@@ -57,6 +59,9 @@ export class AttachStream {
   /** Closed frames, oldest first. */
   readonly #queue: DispatcherFrame[] = [];
   #flushAsked = false;
+  /** Frames of the worker are not passed on: somebody asked for that, or too much waits for the worker to read it. */
+  #held = false;
+  #choked = false;
   #drainAwaited = false;
   #underWay = 0;
   #ending: { readonly code: AttachEnd; readonly details: string } | undefined;
@@ -81,11 +86,13 @@ export class AttachStream {
 
   /** No frame is passed on until `release`. */
   hold(): void {
+    this.#held = true;
     this.#call.pause();
   }
 
   release(): void {
-    this.#call.resume();
+    this.#held = false;
+    this.#listen();
   }
 
   get open(): boolean {
@@ -149,6 +156,10 @@ export class AttachStream {
     this.#receiver.onFrame(frame);
   }
 
+  #listen(): void {
+    if (!this.#held && !this.#choked) this.#call.resume();
+  }
+
   #onClose(): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -180,6 +191,9 @@ export class AttachStream {
     this.#frame = undefined;
     this.#bytes = 0;
     this.#messages = 0;
+    if (this.#queue.length <= mostWaiting || this.#choked) return;
+    this.#choked = true;
+    this.#call.pause();
   }
 
   #flush(): void {
@@ -190,6 +204,10 @@ export class AttachStream {
       this.#call.write(this.#method.responseSerialize(frame), () => this.#onWritten());
     }
     if (this.#closed || this.#queue.length > 0) return;
+    if (this.#choked) {
+      this.#choked = false;
+      this.#listen();
+    }
     if (this.#ending) {
       if (!this.#finished) this.#finish(this.#ending);
     } else if (this.#drainAwaited && this.writable) {

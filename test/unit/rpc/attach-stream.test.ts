@@ -1,0 +1,84 @@
+/** The daemon's side of one stream, on a call that a test plays. */
+import { Duplex } from 'node:stream';
+import { setImmediate as turn } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import { type AttachCall, AttachStream } from '../../../src/rpc/attach-stream.ts';
+import { loadProtocol } from '../../../src/rpc/protocol.ts';
+
+const { Attach } = loadProtocol().dispatcher;
+const frame = Attach.requestSerialize({ outcomes: [{ delivery: 7 }] } as never);
+
+/** What is written stays under way until the test lets it go. */
+class Call extends Duplex {
+  readonly frames: Buffer[] = [];
+  readonly #leaving: Array<() => void> = [];
+
+  constructor() {
+    super({ objectMode: true, highWaterMark: 1 });
+  }
+
+  override _read(): void {}
+
+  override _write(bytes: Buffer, _encoding: BufferEncoding, left: () => void): void {
+    this.frames.push(bytes);
+    this.#leaving.push(left);
+  }
+
+  letGo(): void {
+    this.#leaving.shift()?.();
+  }
+}
+
+test('a worker that says much and reads nothing is not listened to any longer, until it reads', async () => {
+  const call = new Call();
+  const stream = new AttachStream(call as unknown as AttachCall, Attach);
+  let heard = 0;
+  stream.start({
+    onFrame({ outcomes }) {
+      heard += 1;
+      for (const { delivery } of outcomes) stream.add('settled', delivery);
+    },
+    onDrain() {},
+    onHalfClose() {},
+    onClose() {},
+  });
+  const sent = 500;
+  for (let n = 0; n < sent; n += 1) {
+    call.push(frame);
+    await turn();
+  }
+  expect(heard).toBeLessThan(100);
+  while (heard < sent) {
+    call.letGo();
+    await turn();
+  }
+  expect(heard).toBe(sent);
+});
+
+test('a stream that is held stays so, also when what was written has left', async () => {
+  const call = new Call();
+  const stream = new AttachStream(call as unknown as AttachCall, Attach);
+  let heard = 0;
+  stream.start({
+    onFrame() {
+      heard += 1;
+    },
+    onDrain() {},
+    onHalfClose() {},
+    onClose() {},
+  });
+  stream.hold();
+  for (let n = 0; n < 100; n += 1) {
+    stream.add('settled', n);
+    await turn();
+  }
+  call.push(frame);
+  for (let n = 0; n < 200; n += 1) {
+    call.letGo();
+    await turn();
+  }
+  expect(heard).toBe(0);
+  stream.release();
+  await turn();
+  expect(heard).toBe(1);
+});
