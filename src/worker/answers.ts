@@ -51,6 +51,8 @@ export interface AnswersTerms {
   readonly tellsResults: boolean;
 }
 
+/** Bytes of metadata that leave room in a frame for content and the rest. */
+const mostMetadata: number = 2 * 1024 * 1024;
 /** Milliseconds until an answer that was not taken now is sent again. */
 const rest = 1_000;
 
@@ -177,14 +179,20 @@ export class Answers {
   #send(pending: Pending, writer: FrameWriter): void {
     const { answer } = pending;
     const { length } = answer.content;
+    const besides = sizeOf(answer.metadata);
+    if (besides > mostMetadata) {
+      const text = `The metadata of an answer has ${besides} bytes and may have ${mostMetadata}.`;
+      this.#refuse(pending, new YggRefusal({ code: 'YGG_MESSAGE_TOO_LARGE', text }));
+      return;
+    }
     this.#credit.answers -= 1;
     if (length > this.#inline) {
       pending.state = 'announced';
-      writer.add('answers', { ...answer, content: nothing, totalSize: length });
+      writer.add('answers', { ...answer, content: nothing, totalSize: length }, besides);
       return;
     }
     this.#credit.bytes -= length;
-    writer.add('answers', answer, length);
+    writer.add('answers', answer, length + besides);
     this.#onSent(pending);
   }
 
@@ -227,3 +235,10 @@ export class Answers {
 }
 
 const nothing: Uint8Array = new Uint8Array(0);
+
+/** Bytes, at most. */
+function sizeOf(metadata: Answer['metadata']): number {
+  let bytes = 0;
+  for (const name in metadata) bytes += 3 * (name.length + (metadata[name]?.length ?? 0));
+  return bytes;
+}

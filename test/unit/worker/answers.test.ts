@@ -156,3 +156,20 @@ test('a large one is announced and goes in chunks as it is pulled', async () => 
   const chunks = frames.flatMap((frame) => frame.chunks ?? []).map(({ content }) => String(content));
   expect(chunks).toEqual(['0123', '45', '6789']);
 });
+
+test('metadata counts towards a frame, and what no frame holds is refused', async () => {
+  const { answers, connect, frames, turn, refused } = rig();
+  connect();
+  answers.onCredit(1_000, 1_000_000);
+  const metadata = { long: 'x'.repeat(100_000) };
+  for (let n = 0; n < 64; n += 1) answers.add({ ...answer(`m${n}`), metadata }, undefined);
+  let failure: unknown;
+  answers.add({ ...answer('huge', 2), metadata: { long: 'x'.repeat(5_000_000) } }, (error) => {
+    failure = error;
+  });
+  await turn();
+  expect(frames.flatMap(({ answers: sent = [] }) => sent)).toHaveLength(64);
+  expect(Math.max(...frames.map(({ answers: sent = [] }) => sent.length))).toBeLessThan(4);
+  expect(failure).toMatchObject({ code: 'YGG_MESSAGE_TOO_LARGE' });
+  expect(refused).toEqual(['2 YGG_MESSAGE_TOO_LARGE']);
+});
