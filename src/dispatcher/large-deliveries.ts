@@ -20,6 +20,8 @@ export interface LargeDeliveriesDeps {
 }
 
 interface Pulled {
+  /** The run it is pulled for: another one begins anew. */
+  readonly attempt: number;
   sent: number;
   until: number;
 }
@@ -42,7 +44,9 @@ export class LargeDeliveries {
   pull(delivery: number, until: number): void {
     const job = this.#deps.find(delivery);
     if (!job || job.size <= inlineContent) return;
-    const pulled = this.#pulled.get(delivery) ?? { sent: 0, until: 0 };
+    const known = this.#pulled.get(delivery);
+    const { attempt } = job;
+    const pulled = known?.attempt === attempt ? known : { attempt, sent: 0, until: 0 };
     pulled.until = Math.max(pulled.until, Math.min(until, job.size));
     this.#pulled.set(delivery, pulled);
     this.send();
@@ -78,6 +82,9 @@ export class LargeDeliveries {
     const length = Math.min(inlineContent, pulled.until - pulled.sent);
     if (length <= 0) return false;
     const content = await this.#read(job, pulled.sent, length);
+    // Given back, or begun anew, while it was read.
+    if (this.#pulled.get(delivery) !== pulled || this.#deps.find(delivery)?.attempt !== pulled.attempt)
+      return false;
     if (!content || !this.#stream.open) {
       this.#pulled.delete(delivery);
       return false;

@@ -1,7 +1,7 @@
 /** Content that is larger than a frame, both ways. */
 import { randomBytes } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { inlineContent } from '../../../src/rpc/attach-frames.ts';
+import { inlineContent, outcomeResults } from '../../../src/rpc/attach-frames.ts';
 import { stays, waitFor } from '../../helpers/wait-for.ts';
 import { type Attached, type AttachedOptions, attach } from './attached.ts';
 import { contentFile, type Rig, rig } from './rig.ts';
@@ -192,4 +192,24 @@ test('a broken stream makes room, and the answer comes from its beginning on the
   await push(again, content, 'a');
   await again.hears('receipts');
   expect(content.equals(bench.journal.responses[0]?.content ?? Buffer.alloc(0))).toBe(true);
+});
+
+test('a large delivery that is run again is pulled again from its beginning', async () => {
+  const bench = await rig();
+  const worker = await spawned(bench);
+  const content = randomBytes(700_000);
+  bench.hand({ content });
+  await worker.hears('deliveries');
+  await pull(worker, 1, content.length);
+  worker.heard.chunks.length = 0;
+  worker.say({ outcomes: [{ delivery: 1, result: outcomeResults.failed, retry: true }] });
+  await waitFor(
+    () => {
+      bench.clock.wind(1_000);
+      return worker.heard.deliveries.length === 2;
+    },
+    { what: 'the second delivery' },
+  );
+  expect(worker.heard.deliveries[1]).toMatchObject({ attempt: 2, totalSize: content.length });
+  expect((await pull(worker, 1, content.length)).equals(content)).toBe(true);
 });
