@@ -8,7 +8,7 @@ import { reasonOf, YggError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { SharedWait } from '../base/shared-wait.ts';
 import type { Counters } from '../counters.ts';
-import { isAddress } from '../messages.ts';
+import { isAddress, maxIdLength } from '../messages.ts';
 import type { Answer, AnswerReceipt, WorkerFrame } from '../rpc/attach-frames.ts';
 import type { AttachStream } from '../rpc/attach-stream.ts';
 import type { Signals } from '../signals.ts';
@@ -155,7 +155,7 @@ export class AttachedAnswers {
   #keep(answer: Answer, job: Job | undefined, place: MemoryPlace): void {
     const { caller, returns, find } = this.#deps;
     const { messageId, delivery, responseTo } = answer;
-    if (messageId === '') throw new YggError('YGG_MESSAGE_INVALID', 'An answer has no message_id.');
+    checkId(messageId);
     const worker = senderOf(job ?? find(delivery), responseTo);
     const { sequence, flushed } = returns.keep(caller, answer, worker, job?.doc.sequence);
     if (job) job.answering = true;
@@ -223,7 +223,7 @@ export class AttachedAnswers {
 
   #begin(answer: Answer): void {
     try {
-      if (answer.messageId === '') throw new YggError('YGG_MESSAGE_INVALID', 'An answer has no message_id.');
+      checkId(answer.messageId);
       this.#deps.large.begin(answer);
     } catch (error) {
       this.refuse(answer, error);
@@ -265,6 +265,14 @@ export class AttachedAnswers {
 
 const none: ReadonlySet<number> = new Set();
 const nowhere: MemoryPlace = { release() {} };
+
+/** Ids are kept in memory, and named in frames. */
+function checkId(messageId: string): void {
+  if (messageId === '') throw new YggError('YGG_MESSAGE_INVALID', 'An answer has no message_id.');
+  if (messageId.length <= maxIdLength) return;
+  const sentence = `A message_id of ${messageId.length} characters is longer than ${maxIdLength}.`;
+  throw new YggError('YGG_MESSAGE_INVALID', sentence);
+}
 
 /** A response to a message goes by the worker that was given it; any other is looked up. */
 function senderOf(job: Job | undefined, responseTo: string): LiveWorker | undefined {

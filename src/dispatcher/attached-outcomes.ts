@@ -24,6 +24,9 @@ export interface AttachedOutcomesDeps {
   readonly find: (delivery: number) => Job | undefined;
 }
 
+/** Characters of a failure's code, and of its text, that are kept. */
+const longestCode = 128;
+const longestText = 4096;
 /** Milliseconds after which a message that rests at its worker's wish is handed over at the latest. */
 const longestRest: number = 7 * 24 * 3_600_000;
 
@@ -67,7 +70,7 @@ export class AttachedOutcomes {
       }
       job.accepted = true;
       // The end of a message that has come already says more.
-      if (!job.answering) this.#recording.add(journal.inbox.accept(number).committed, number);
+      if (!job.answering) this.#recording.add(journal.inbox.accept(number).flushed, number);
     }
   }
 
@@ -141,7 +144,8 @@ function happeningOf({ result, code, text, retry, delayMs }: Outcome): Happening
     case outcomeResults.returned:
       return { kind: 'not-sent', reason: 'the worker gave it back.' };
     default: {
-      const reason = code === '' ? text : `${code}: ${text}`;
+      const story = text.slice(0, longestText);
+      const reason = code === '' ? story : `${code.slice(0, longestCode)}: ${story}`;
       const again = retry ? Math.min(delayMs, longestRest) : undefined;
       return { kind: 'failed', reason: reason === '' ? 'The worker did not say why.' : reason, again };
     }

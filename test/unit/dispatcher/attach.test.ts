@@ -195,6 +195,32 @@ describe('a message', () => {
     await bench.hears('settle 1 dead');
   });
 
+  test('with the number 0 is none: its outcome is answered at once, behind what was sent before', async () => {
+    const bench = await rig();
+    const worker = await spawned(bench);
+    bench.hand();
+    await worker.hears('deliveries');
+    worker.say({ goodbye: { reason: '' } });
+    worker.say({ outcomes: [{ delivery: 0, result: outcomeResults.returned }] });
+    expect(await worker.hears('settled')).toEqual([0]);
+    expect(worker.heard.deliveries).toHaveLength(1);
+    expect(bench.journal.log).toEqual(['offer 1']);
+  });
+
+  test('that fails with a long story is a dead letter with the beginning of it', async () => {
+    const bench = await rig();
+    const worker = await spawned(bench);
+    bench.hand();
+    await worker.hears('deliveries');
+    const story = { code: 'E'.repeat(100_000), text: 'x'.repeat(500_000) };
+    worker.say({ outcomes: [{ delivery: 1, result: outcomeResults.failed, ...story }] });
+    await worker.hears('settled');
+    const { reason, message = '' } = bench.journal.deaths.get(1) ?? {};
+    expect(reason).toBe('failed');
+    expect(message.length).toBeLessThan(5_000);
+    expect(message).toMatch(/^E+: x+$/);
+  });
+
   test('with an outcome nobody knows has failed', async () => {
     const bench = await rig();
     const worker = await spawned(bench);
@@ -310,6 +336,22 @@ describe('accepted', () => {
     await bench.hears('dispatch 1 attempt 1');
   });
 
+  test('is recorded when it is flushed, not before', async () => {
+    const bench = await rig();
+    const worker = await spawned(bench);
+    bench.hand();
+    await worker.hears('deliveries');
+    let open: () => void = () => {};
+    bench.journal.gate = new Promise((resolve) => {
+      open = resolve;
+    });
+    worker.say({ accepted: [1] });
+    await bench.hears('dispatch 1 attempt 1');
+    await stays(() => worker.heard.recorded.length > 0, { span: 50, what: 'recorded before the flush' });
+    open();
+    expect(await worker.hears('recorded')).toEqual([1]);
+  });
+
   test('costs no write under until-done', async () => {
     const bench = await rig();
     const worker = await spawned(bench, { offer: untilDone });
@@ -373,6 +415,21 @@ describe('an answer', () => {
     const worker = await spawned(bench);
     worker.say({ answers: [{ directive: 'report' }] });
     expect(await worker.hears('receipts')).toMatchObject([{ code: 'YGG_MESSAGE_INVALID' }]);
+  });
+
+  test('with an id of any length is refused: ids are kept in memory', async () => {
+    const bench = await rig();
+    const worker = await spawned(bench);
+    const [small, large] = ['s'.repeat(257), 'l'.repeat(257)];
+    worker.say({
+      answers: [
+        { messageId: small, directive: 'echo' },
+        { messageId: large, directive: 'echo', totalSize: 500_000 },
+      ],
+    });
+    const receipts = await worker.hears('receipts', 2);
+    expect(receipts.map(({ code }) => code)).toEqual(['YGG_MESSAGE_INVALID', 'YGG_MESSAGE_INVALID']);
+    expect(bench.journal.responses).toEqual([]);
   });
 
   test('that comes twice is written once, and gets its receipt twice', async () => {
