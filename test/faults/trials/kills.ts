@@ -80,6 +80,8 @@ const usualSlots = 64;
 const attachedDelay = 20;
 /** How often a daemon passes a named point, at most, before it ends there; some are passed once for many messages. */
 const mostPasses = 24;
+/** The same where all strikes are at one point, which messages may pass together. */
+const fewPasses = 6;
 /** Milliseconds that a daemon takes to end at a point of its stop. */
 const stopPatience = 30_000;
 
@@ -184,7 +186,7 @@ function planOf(options: KillsOptions): Strike[] {
   const share = Math.max(1, Math.floor(messages / count));
   const points = runningPoints({ via, detached, attached: worker !== 'plain' });
   return Array.from({ length: count }, (_, index): Strike => {
-    if (only) return { kind: 'point', ...only, count: dice.between(10, mostPasses), settled: share };
+    if (only) return { kind: 'point', ...only, count: dice.between(1, fewPasses), settled: share };
     if (crashing !== undefined && index % 2 === 1) {
       if (dice.next() < 0.1) {
         const point = stopPoints[dice.upTo(stopPoints.length)] ?? '';
