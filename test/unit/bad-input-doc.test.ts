@@ -4,30 +4,11 @@ import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { type ErrorCode, errorTable } from '../../src/base/errors.ts';
 import { type CounterName, counterTable } from '../../src/counters.ts';
-import type { DeadReason } from '../../src/journal/journal.ts';
+import { reasons } from '../../src/journal/words.ts';
 import { isThere, type NamedTest, namedTests } from '../helpers/named-tests.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
 const page = readFileSync(path.join(root, 'docs/bad-input.md'), 'utf8');
-
-/** Typed, so that a reason that is added to the union has to be added here. */
-const reasons: Readonly<Record<DeadReason, true>> = {
-  refused: true,
-  'worker-error': true,
-  'outcome-unknown': true,
-  'worker-died': true,
-  'daemon-died': true,
-  'timed-out': true,
-  failed: true,
-  'no-worker': true,
-  'inbox-full': true,
-  'content-failed': true,
-  'too-large': true,
-  cancelled: true,
-  internal: true,
-  'publish-refused': true,
-  'delivery-failed': true,
-};
 
 /** What counts nothing bad; every other counter has its case. */
 const good: ReadonlySet<CounterName> = new Set<CounterName>([
