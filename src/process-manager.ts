@@ -20,6 +20,7 @@ import type { DrainStage, Part } from './lifecycle.ts';
 import { findAccount } from './process/account.ts';
 import { type Child, type Exit, startChild } from './process/child.ts';
 import { createLauncher, type Launcher } from './process/launcher.ts';
+import { Leftovers } from './process/leftovers.ts';
 import type { ProcessManagerOptions } from './process/manager-options.ts';
 import { endOrphans } from './process/orphans.ts';
 import { StartGate } from './process/start-gate.ts';
@@ -66,6 +67,7 @@ class Manager implements ProcessManager {
   readonly #deps: ProcessManagerDeps;
   readonly #supervisors = new Map<string, Supervisor>();
   readonly #gate = new StartGate(gateWidth);
+  readonly #leftovers = new Leftovers();
   /** Whoever waits for a socket, by worker file. */
   readonly #sockets = new Map<string, (answer: SignalMap['socket-listen']) => void>();
   /** Files of which was said that they are not started because another has their name. */
@@ -130,6 +132,7 @@ class Manager implements ProcessManager {
 
   async #endAll(grace: number): Promise<void> {
     await Promise.all([...this.#supervisors.values()].map((supervisor) => supervisor.end(grace)));
+    await this.#leftovers.ended();
   }
 
   /** Starts what is there, once the Dispatcher takes calls and nothing of an earlier daemon runs any longer. */
@@ -274,14 +277,13 @@ class Manager implements ProcessManager {
     const entries = worker.config.env;
     const env = workerEnvironment({ socketPath, configDir, logLevel, clientId, environment, entries });
     checkWorkerFile(worker.file, { checkPath: checkSafePath });
-    return await startChild(
-      {
-        clock,
-        launcher: this.#launcher,
-        onDropped: (lines) => counters.count('worker_log_lines_dropped', lines),
-      },
+    const onDropped = (lines: number): void => counters.count('worker_log_lines_dropped', lines);
+    const child = await startChild(
+      { clock, launcher: this.#launcher, onDropped },
       { file: worker.file, env, account, log },
     );
+    void child.ended.then(() => this.#leftovers.end(socketPath, log));
+    return child;
   }
 
   async #onDie(file: string, pid: number, { exitCode, signal, asked }: Exit): Promise<void> {

@@ -1,5 +1,5 @@
 /**
- * One run of one worker program, from its start until nothing of it is left.
+ * One run of one worker program, from its start until nothing of it is left in its process group; `leftovers.ts` ends the rest.
  *
  * Owns the process group the worker leads, its output streams and the timers of its end. Acts on the program's exit
  * and never on the end of its pipes, which something it started may hold open for ever.

@@ -3,7 +3,7 @@
  *
  * The guard keeps a worker from outliving a daemon that was killed: `setpriv` asks the kernel for a SIGKILL at its
  * parent's death and then becomes the worker, under the same pid. It does not reach what the worker has started;
- * those are found by the next daemon (`orphans.ts`).
+ * those are found when the worker has ended (`leftovers.ts`), or by the next daemon (`orphans.ts`).
  */
 import type { execa } from 'execa';
 import { workerPath } from './worker-environment.ts';

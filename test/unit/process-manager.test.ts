@@ -291,6 +291,55 @@ describe('watching', () => {
   });
 });
 
+describe('what a worker leaves in a session of its own', () => {
+  const deaf = `sh -c 'trap "" TERM; echo $$ >FOLDER/left; while :; do sleep 0.1; done'`;
+  const polite = `sh -c 'echo $$ >FOLDER/left; exec sleep 1000'`;
+
+  /** Leaves the program behind in its first run only; resolves with the pids of that run and of what it left. */
+  async function leaves(bench: ProcessBench, program: string): Promise<{ first: number; left: number }> {
+    const started = program.replace('FOLDER', bench.folder);
+    const file = bench.install(
+      'leaving-worker',
+      `#!/bin/sh\n[ -e ${bench.folder}/left ] || setsid ${started} >/dev/null 2>&1 &\nexec sleep 1000\n`,
+    );
+    await bench.start();
+    const first = await bench.running(file);
+    const note = path.join(bench.folder, 'left');
+    const pid = await waitFor(() => existsSync(note) && readFileSync(note, 'utf8').trim(), {
+      what: 'its pid',
+    });
+    return { first, left: Number(pid) };
+  }
+
+  test('is ended when the worker is killed, and what the next run starts is not', async () => {
+    const bench = new ProcessBench(testScope());
+    const { first, left } = await leaves(bench, polite);
+    expect(alive(left)).toBe(true);
+    process.kill(first, 'SIGKILL');
+    await waitFor(() => !alive(left), { what: 'end of what was left', detail: () => bench.output });
+    expect((await bench.said('left a process behind'))['pid']).toBe(left);
+    const second = await bench.running(path.join(bench.workerDir, 'leaving-worker'), first);
+    expect(bench.lines.filter(({ sentence }) => sentence.includes('left a process behind'))).toHaveLength(1);
+    expect(alive(second)).toBe(true);
+  });
+
+  test('is killed when it is deaf to SIGTERM', async () => {
+    const bench = new ProcessBench(testScope());
+    const { first, left } = await leaves(bench, deaf);
+    process.kill(first, 'SIGKILL');
+    await waitFor(() => !alive(left), { what: 'end of what was left', detail: () => bench.output });
+    await bench.running(path.join(bench.workerDir, 'leaving-worker'), first);
+  });
+
+  test('is ended before the daemon has stopped', async () => {
+    const bench = new ProcessBench(testScope());
+    const { left } = await leaves(bench, deaf);
+    await bench.manager.drain?.('quiet', new AbortController().signal);
+    await bench.manager.drain?.('workers', new AbortController().signal);
+    expect(alive(left)).toBe(false);
+  });
+});
+
 describe('stopping', () => {
   test('draining the workers is instant when none run', async () => {
     const bench = new ProcessBench(testScope());

@@ -3,7 +3,8 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { beforeEach, expect, test } from 'vitest';
 import { silentLogger } from '../../../src/base/log.ts';
-import { endOrphans, findOrphans, type OrphanPlaces } from '../../../src/process/orphans.ts';
+import type { SocketPlaces } from '../../../src/process/marked-processes.ts';
+import { endOrphans, findOrphans } from '../../../src/process/orphans.ts';
 import { listProcesses, readProcess, realUser, signalProcess } from '../../../src/process/process-table.ts';
 import { Child } from '../../helpers/child.ts';
 import { alive, processesWith } from '../../helpers/processes.ts';
@@ -14,7 +15,7 @@ import { waitFor } from '../../helpers/wait-for.ts';
 
 let scope: Scope;
 let folder: string;
-let places: OrphanPlaces;
+let places: SocketPlaces;
 
 beforeEach(() => {
   scope = testScope();
