@@ -31,14 +31,17 @@ interface Unfinished {
   /** Set once there is room for it. */
   content: Buffer | undefined;
   received: number;
+  /** What was there of it when its patience began. */
+  mark: number;
   pulled: number;
   patience: Timer | undefined;
 }
 
 /** Bytes that may be on the way: enough that the worker never waits for the next pull. */
 const ahead = 1024 * 1024;
-/** Milliseconds between two chunks. */
+/** Milliseconds in which `leastProgress`, or all that is left, has to come: others wait for the place. */
 const patience = 60_000;
+const leastProgress: number = ahead / 2;
 
 export class LargeAnswers {
   readonly #deps: LargeAnswersDeps;
@@ -65,7 +68,7 @@ export class LargeAnswers {
       // Called once `place` is known, also when there is room at once.
       queueMicrotask(() => this.#pullFirst(messageId, place));
     });
-    const entry = { content: undefined, received: 0, pulled: 0, patience: undefined };
+    const entry = { content: undefined, received: 0, mark: 0, pulled: 0, patience: undefined };
     this.#unfinished.set(messageId, { answer, place, ...entry });
   }
 
@@ -85,8 +88,8 @@ export class LargeAnswers {
       this.#end(messageId);
       return { answer: { ...answer, content }, place };
     }
+    if (entry.received - entry.mark >= leastProgress) this.#wait(entry);
     if (entry.pulled - entry.received <= ahead / 2) this.#pull(entry);
-    else this.#wait(entry);
     return undefined;
   }
 
@@ -99,12 +102,12 @@ export class LargeAnswers {
     const entry = this.#unfinished.get(messageId);
     if (entry?.place !== place) return;
     entry.content = Buffer.allocUnsafe(entry.answer.totalSize);
+    this.#wait(entry);
     this.#pull(entry);
   }
 
   #pull(entry: Unfinished): void {
     const { messageId, totalSize } = entry.answer;
-    this.#wait(entry);
     const until = Math.min(totalSize, entry.received + ahead);
     if (until <= entry.pulled) return;
     entry.pulled = until;
@@ -113,9 +116,10 @@ export class LargeAnswers {
 
   #wait(entry: Unfinished): void {
     entry.patience?.cancel();
+    entry.mark = entry.received;
     entry.patience = this.#deps.clock.after(patience, () => {
       const { messageId } = entry.answer;
-      const sentence = `No further chunk of the answer ${messageId} came for ${patience} ms.`;
+      const sentence = `The answer ${messageId} came too slowly: ${entry.received - entry.mark} bytes in ${patience} ms, ${entry.received} of ${entry.answer.totalSize} in all.`;
       this.#fail(messageId, new YggError('YGG_DEADLINE', sentence));
     });
   }

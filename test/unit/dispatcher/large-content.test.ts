@@ -177,6 +177,44 @@ test('an answer that stops coming is given up, and makes room for the next', asy
   expect((await worker.hears('pulls', 3))[2]).toMatchObject({ messageId: 'c' });
 });
 
+test('a trickle of tiny chunks does not keep its place, and what comes slowly but surely does', async () => {
+  const bench = await rig();
+  const worker = await spawned(bench);
+  const totalSize = 1024 * 1024;
+  for (const messageId of ['trickle', 'steady']) {
+    worker.say({ answers: [{ messageId, directive: 'x', totalSize }] });
+  }
+  await worker.hears('pulls', 2);
+  // As much as has to come in a minute, and a byte at a time.
+  for (let half = 0; half < 2; half += 1) {
+    bench.clock.wind(29_000);
+    worker.say({ chunks: [{ messageId: 'steady', content: Buffer.alloc(inlineContent) }] });
+    worker.say({ chunks: [{ messageId: 'trickle', content: Buffer.alloc(1) }], outcomes: [{ delivery: 0 }] });
+    await worker.hears('settled', half + 1);
+  }
+  bench.clock.wind(29_000);
+  expect(await worker.hears('receipts')).toMatchObject([{ messageId: 'trickle', code: 'YGG_DEADLINE' }]);
+  worker.say({ chunks: [{ messageId: 'steady', content: Buffer.alloc(inlineContent) }] });
+  worker.say({ chunks: [{ messageId: 'steady', content: Buffer.alloc(inlineContent) }] });
+  expect((await worker.hears('receipts', 2))[1]).toMatchObject({ messageId: 'steady', code: '' });
+});
+
+test('the last bytes of an answer have their deadline too', async () => {
+  const bench = await rig();
+  const worker = await spawned(bench);
+  worker.say({ answers: [{ messageId: 'a', directive: 'x', totalSize: 300_000 }] });
+  await worker.hears('pulls');
+  worker.say({ chunks: [{ messageId: 'a', content: Buffer.alloc(200_000) }] });
+  for (let step = 0; step < 2; step += 1) {
+    worker.say({ chunks: [{ messageId: 'a', content: Buffer.alloc(1) }], outcomes: [{ delivery: 0 }] });
+    await worker.hears('settled', step + 1);
+    bench.clock.wind(30_000);
+  }
+  expect(await worker.hears('receipts')).toMatchObject([
+    { code: 'YGG_DEADLINE', text: expect.stringContaining('200002 of 300000 in all'), retry: true },
+  ]);
+});
+
 test('a broken stream makes room, and the answer comes from its beginning on the next one', async () => {
   const bench = await rig();
   bench.process(file);
