@@ -12,6 +12,7 @@ import { isAddress, maxIdLength } from '../messages.ts';
 import type { Answer, AnswerReceipt, WorkerFrame } from '../rpc/attach-frames.ts';
 import type { AttachStream } from '../rpc/attach-stream.ts';
 import type { Signals } from '../signals.ts';
+import { checkAnswer } from './answer-bounds.ts';
 import type { Caller } from './caller.ts';
 import type { Job } from './job.ts';
 import type { LargeAnswers, WholeAnswer } from './large-answers.ts';
@@ -155,7 +156,7 @@ export class AttachedAnswers {
   #keep(answer: Answer, job: Job | undefined, place: MemoryPlace): void {
     const { caller, returns, find } = this.#deps;
     const { messageId, delivery, responseTo } = answer;
-    checkId(messageId);
+    checkNamed(messageId);
     const worker = senderOf(job ?? find(delivery), responseTo);
     const { sequence, flushed } = returns.keep(caller, answer, worker, job?.doc.sequence);
     if (job) job.answering = true;
@@ -213,7 +214,7 @@ export class AttachedAnswers {
     const { code, message, facts } = refusal;
     counters.count('responses_refused');
     log.warn(
-      { message_id: answer.responseTo, worker: caller.title, code, error: message },
+      { message_id: answer.responseTo.slice(0, maxIdLength), worker: caller.title, code, error: message },
       'response refused',
     );
     this.#settleCredit(answer);
@@ -223,7 +224,8 @@ export class AttachedAnswers {
 
   #begin(answer: Answer): void {
     try {
-      checkId(answer.messageId);
+      checkNamed(answer.messageId);
+      checkAnswer(answer, Number.POSITIVE_INFINITY);
       this.#deps.large.begin(answer);
     } catch (error) {
       this.refuse(answer, error);
@@ -266,12 +268,9 @@ export class AttachedAnswers {
 const none: ReadonlySet<number> = new Set();
 const nowhere: MemoryPlace = { release() {} };
 
-/** Ids are kept in memory, and named in frames. */
-function checkId(messageId: string): void {
+/** By it the worker knows its receipt. */
+function checkNamed(messageId: string): void {
   if (messageId === '') throw new YggError('YGG_MESSAGE_INVALID', 'An answer has no message_id.');
-  if (messageId.length <= maxIdLength) return;
-  const sentence = `A message_id of ${messageId.length} characters is longer than ${maxIdLength}.`;
-  throw new YggError('YGG_MESSAGE_INVALID', sentence);
 }
 
 /** A response to a message goes by the worker that was given it; any other is looked up. */

@@ -10,9 +10,10 @@ import { reasonOf, YggError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Counters } from '../counters.ts';
 import type { Journal, NewResponse } from '../journal/journal.ts';
-import { isAddress } from '../messages.ts';
+import { isAddress, maxIdLength } from '../messages.ts';
 import type { Data } from '../rpc/protocol.ts';
 import type { SignalMap, Signals } from '../signals.ts';
+import { checkAnswer } from './answer-bounds.ts';
 import type { Caller } from './caller.ts';
 import { type HttpResult, httpResultBytes } from './http-result.ts';
 import type { Job } from './job.ts';
@@ -26,6 +27,8 @@ export interface ReturnsDeps {
   readonly clock: Clock;
   readonly log: Logger;
   readonly settler: Settler;
+  /** Bytes of the largest content. */
+  readonly responseLimit: number;
   /** Who is the worker of a directive at the moment. */
   readonly workerOf: (directive: string) => LiveWorker | undefined;
   /** A response has finished a job: there is room for another. */
@@ -70,6 +73,7 @@ export class Returns {
   /** Takes one Send. Never throws. */
   send(caller: Caller, data: Data, answer: Answer): void {
     try {
+      checkAnswer(data, this.#deps.responseLimit);
       const sender = this.#senderOf(caller, data);
       this.#keep(caller, data, sender, answer);
     } catch (error) {
@@ -80,9 +84,10 @@ export class Returns {
   /**
    * Writes an answer of an attached worker, together with the end of the message it finishes.
    *
-   * @throws YggError `YGG_OUTBOX_FULL`, `YGG_FOREIGN_RESPONSE`, `YGG_NOT_REGISTERED`
+   * @throws YggError `YGG_OUTBOX_FULL`, `YGG_FOREIGN_RESPONSE`, `YGG_NOT_REGISTERED`, and as `checkAnswer`
    */
   keep(caller: Caller, data: Data, worker: LiveWorker | undefined, finishes?: number): KeptResponse {
+    checkAnswer(data, this.#deps.responseLimit);
     const handler = worker?.handler ?? this.#senderOf(caller, data).handler;
     return this.#deps.journal.outbox.respond(responseOf(data, handler), finishes);
   }
@@ -175,7 +180,10 @@ export class Returns {
       error instanceof YggError ? error : new YggError('YGG_INTERNAL', reasonOf(error), { cause: error });
     counters.count('responses_refused');
     const { code, message } = refusal;
-    log.warn({ message_id: data.responseTo, worker: caller.title, code, error: message }, 'response refused');
+    log.warn(
+      { message_id: data.responseTo.slice(0, maxIdLength), worker: caller.title, code, error: message },
+      'response refused',
+    );
     answer(refusal);
   }
 

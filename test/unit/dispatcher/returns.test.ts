@@ -198,6 +198,29 @@ describe('no room', () => {
     await worker.send({});
     expect(bench.journal.responses).toHaveLength(1);
   });
+
+  test('a content over a limit that is smaller than what a socket has to take is refused too', async () => {
+    const bench = await rig({ responseLimit: 1024 });
+    const worker = await spawned(bench);
+    await expect(worker.send({ content: Buffer.alloc(1025) })).rejects.toMatchObject({
+      code: status.INVALID_ARGUMENT,
+      details: expect.stringContaining('1025 bytes'),
+    });
+    await worker.send({ content: Buffer.alloc(1024), metadata: { long: 'x'.repeat(100_000) } });
+    expect(bench.journal.responses).toHaveLength(1);
+  });
+
+  test.each(['messageId', 'responseTo'])('a %s longer than any is refused', async (field) => {
+    const bench = await rig();
+    const worker = await spawned(bench);
+    await expect(worker.send({ [field]: 'x'.repeat(257) })).rejects.toMatchObject({
+      code: status.INVALID_ARGUMENT,
+      details: expect.stringContaining('257 characters is longer than 256'),
+    });
+    expect(bench.counters.get('responses_refused')).toBe(1);
+    await worker.send({ [field]: 'x'.repeat(256) });
+    expect(bench.journal.responses).toMatchObject([{ [field]: 'x'.repeat(256) }]);
+  });
 });
 
 describe('a worker that asked for the settings', () => {

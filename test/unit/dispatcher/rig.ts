@@ -59,6 +59,8 @@ export interface RigOptions {
   readonly clock?: Clock;
   readonly journal?: MemoryJournal;
   readonly window?: number;
+  /** Bytes; 1 MiB when not set. */
+  readonly responseLimit?: number;
   readonly log?: Logger;
   readonly holdersFile?: string;
   readonly folder?: string;
@@ -96,7 +98,7 @@ export async function rig(options: RigOptions = {}): Promise<Rig> {
     holdersFile: options.holdersFile,
     configDirectory: '/etc/yggdrasil',
     window: options.window ?? 64,
-    responseLimit: 1024 * 1024,
+    responseLimit: options.responseLimit ?? 1024 * 1024,
     settings: {
       ...{ logLevel: 'INFO', clientId: 'host', server: 'tcp://broker' },
       ...{ certFile: '', keyFile: '', caRoot: '' },
