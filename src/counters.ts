@@ -26,6 +26,7 @@ export type CounterName =
   | 'cancels_dropped'
   | 'responses_returned'
   | 'responses_refused'
+  | 'streams_refused'
   | 'responses_unknown_id'
   | 'responses_published'
   | 'publishes_unheard'
@@ -70,6 +71,7 @@ export const counterTable: Readonly<Record<CounterName, string>> = {
   cancels_dropped: 'cancels dropped because too many waited',
   responses_returned: 'responses workers sent',
   responses_refused: 'responses refused: answers for another worker, or no room',
+  streams_refused: 'streams of attached workers that were ended for what came on them',
   responses_unknown_id: 'responses to ids the daemon does not know; passed on',
   responses_published: 'responses and reports the broker acknowledged',
   publishes_unheard: 'messages of this host that reached nobody, as an MQTT 5 broker says',

@@ -183,7 +183,8 @@ export class AttachedProcess implements WorkerLink {
     compareBooks(this.#deps, this, hello, stream);
     const repeat = this.#answers.compare(hello.unreceipted, stream);
     const version = Math.min(hello.version, attachVersion);
-    const own = { version, features: dispatcherFeatures, largestFrame, inlineContent, repeat };
+    const { largestFrame: largest } = stream;
+    const own = { version, features: dispatcherFeatures, largestFrame: largest, inlineContent, repeat };
     stream.say({ welcome: { ...this.#deps.terms, ...own, ...claimed } });
     if (claimed.handlers.length > 0) {
       this.#begin(stream);

@@ -65,6 +65,7 @@ export class Attachments {
 
   /** Takes a new stream; what it says first decides whose it is. */
   accept(caller: Caller, stream: AttachStream): void {
+    const { counters, log } = this.#deps;
     let process: AttachedProcess | undefined;
     this.#streams.add(stream);
     const patience = this.#deps.clock.after(helloPatience, () =>
@@ -85,6 +86,13 @@ export class Attachments {
       onHalfClose: () => {
         if (process) this.#watch(stream, process.onHalfClose(stream));
         else stream.end('INVALID_ARGUMENT', 'The stream ended before its hello.');
+      },
+      onFault: (code, error) => {
+        counters.count('streams_refused');
+        log.warn(
+          { worker: caller.title, code, error },
+          'the stream of a worker was ended: it cannot be followed',
+        );
       },
       onClose: () => {
         patience.cancel();

@@ -13,13 +13,16 @@ import { ownPlace, type SocketPlaceDeps, userPlace } from './socket-place.ts';
 
 export interface CallersDeps extends SocketPlaceDeps {
   readonly protocol: Protocol;
-  /** Bytes of the largest response. */
+  /** Bytes of the largest content of a response. */
   readonly responseLimit: number;
   readonly settings: Omit<WorkerSettings, 'socketAddr'>;
   readonly register: (caller: Caller, request: RegistrationRequest) => Promise<string>;
   readonly send: (caller: Caller, data: Data, answer: Answer) => void;
   readonly attach: (caller: Caller, stream: AttachStream) => void;
 }
+
+/** Bytes that a socket takes in one message however small contents have to be: a hello and metadata need room too. */
+const leastReceived: number = 1024 * 1024;
 
 export class Callers {
   readonly #deps: CallersDeps;
@@ -86,6 +89,7 @@ export class Callers {
       },
     };
     const { mode } = caller.place;
-    return openDispatcherSocket({ path, mode, protocol, calls, receiveLimit: responseLimit });
+    const receiveLimit = Math.max(responseLimit, leastReceived);
+    return openDispatcherSocket({ path, mode, protocol, calls, receiveLimit });
   }
 }

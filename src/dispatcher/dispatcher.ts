@@ -49,7 +49,7 @@ export interface DispatcherDeps {
   readonly holdersFile?: string | undefined;
   /** Slots per directive of workers whose configuration names no concurrency. */
   readonly window: number;
-  /** Bytes of the largest response. */
+  /** Bytes of the largest content of a response. */
   readonly responseLimit: number;
   /** Where workers find their configuration. */
   readonly configDirectory: string;

@@ -19,7 +19,7 @@ export const dispatcherFeatures: readonly AttachFeature[] = [
 
 export type AttachFeature = 'chunks' | 'cancel' | 'files' | 'progress' | 'results' | 'health';
 
-/** Bytes of the largest frame: what every gRPC library receives without being told. */
+/** Bytes of the largest frame: what every gRPC library receives without being told. Of a worker, it may be less. */
 export const largestFrame: number = 4 * 1024 * 1024;
 /** Bytes of content from which on it goes in chunks; no chunk is larger, and a frame that holds as much is closed. */
 export const inlineContent: number = 256 * 1024;

@@ -6,13 +6,12 @@
  * about what the frames say.
  */
 import { type ServerDuplexStream, status } from '@grpc/grpc-js';
-import { reasonOf } from '../base/errors.ts';
+import { type ErrorCode, reasonOf } from '../base/errors.ts';
 import {
   type DispatcherFrame,
   type DispatcherListFields,
   type DispatcherLists,
   inlineContent,
-  largestFrame,
   mostPerFrame,
   type WorkerFrame,
 } from './attach-frames.ts';
@@ -26,6 +25,8 @@ export interface AttachReceiver {
   onDrain(): void;
   /** The worker has said its last word; the stream is open towards it. */
   onHalfClose(): void;
+  /** The stream ends because of what the worker said on it. */
+  onFault(code: ErrorCode, details: string): void;
   /** The stream is gone, whoever ended it. Called once. */
   onClose(): void;
 }
@@ -48,6 +49,8 @@ const mostUnderWay = 4;
 const mostWaiting = 32;
 
 export class AttachStream {
+  /** Bytes of the largest frame that is taken. */
+  readonly largestFrame: number;
   readonly #call: AttachCall;
   readonly #method: Method<WorkerFrame, DispatcherFrame>;
   #receiver: AttachReceiver | undefined;
@@ -68,7 +71,8 @@ export class AttachStream {
   #finished = false;
   #closed = false;
 
-  constructor(call: AttachCall, method: Method<WorkerFrame, DispatcherFrame>) {
+  constructor(call: AttachCall, method: Method<WorkerFrame, DispatcherFrame>, largestFrame: number) {
+    this.largestFrame = largestFrame;
     this.#call = call;
     this.#method = method;
     call.on('error', () => {});
@@ -128,9 +132,10 @@ export class AttachStream {
   }
 
   /** Writes what is gathered, then ends the stream; what comes from now on is not looked at. */
-  end(code: AttachEnd, details: string): void {
+  end(code: AttachEnd, details: string, fault: ErrorCode = 'YGG_MESSAGE_INVALID'): void {
     if (!this.open) return;
     this.#ending = { code, details };
+    if (code === 'INVALID_ARGUMENT' || code === 'RESOURCE_EXHAUSTED') this.#receiver?.onFault(fault, details);
     this.#closeFrame();
     this.#flush();
   }
@@ -142,8 +147,10 @@ export class AttachStream {
 
   #onBytes(bytes: Buffer): void {
     if (!this.open || !this.#receiver) return;
+    const { largestFrame } = this;
     if (bytes.length > largestFrame) {
-      this.end('RESOURCE_EXHAUSTED', `A frame has ${bytes.length} bytes and may have ${largestFrame}.`);
+      const sentence = `A frame has ${bytes.length} bytes and may have ${largestFrame}.`;
+      this.end('RESOURCE_EXHAUSTED', sentence, 'YGG_MESSAGE_TOO_LARGE');
       return;
     }
     let frame: WorkerFrame;

@@ -15,6 +15,7 @@ import {
 import { pause } from '../base/deadline.ts';
 import { reasonOf, type YggError } from '../base/errors.ts';
 import { addressFor } from './address.ts';
+import { largestFrame } from './attach-frames.ts';
 import { AttachStream } from './attach-stream.ts';
 import { openPrivateSocket } from './private-socket.ts';
 import type { Method } from './proto-file.ts';
@@ -37,7 +38,7 @@ export interface DispatcherSocketOptions {
   readonly mode?: number;
   readonly protocol: Protocol;
   readonly calls: DispatcherCalls;
-  /** Bytes of the largest response a worker may send. */
+  /** Bytes of the largest message a worker may send, of whatever kind. */
   readonly receiveLimit: number;
   /** Milliseconds of silence after which the other side of a connection is asked whether it is still there. */
   readonly silence?: number;
@@ -108,8 +109,10 @@ function serve({ protocol, calls, receiveLimit, silence = 60_000 }: DispatcherSo
       else answer(null, result ? { response: result } : receipt);
     });
   });
+  // One that is larger would be refused before we see it.
+  const largest = Math.min(largestFrame, receiveLimit);
   const attach: handleBidiStreamingCall<Buffer, Buffer> = (call) =>
-    calls.attach(new AttachStream(call, Attach));
+    calls.attach(new AttachStream(call, Attach, largest));
   server.register(Attach.path, attach, asIs, asIs, 'bidi');
   serveUnary(server, GetConfig, (_request, _metadata, answer) => answer(null, calls.settings()));
   return server;

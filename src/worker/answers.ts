@@ -45,13 +45,15 @@ interface Pending {
 export interface AnswersTerms {
   /** Bytes of content from which on it goes in chunks. */
   readonly inline: number;
+  /** Bytes of the largest frame the daemon takes. */
+  readonly frame: number;
   /** Ids the daemon does not have. */
   readonly repeat: readonly string[];
   /** Whether the daemon tells HTTP results. */
   readonly tellsResults: boolean;
 }
 
-/** Bytes of metadata that leave room in a frame for content and the rest. */
+/** Bytes of metadata, at most: half of a frame leaves room for content and the rest. */
 const mostMetadata: number = 2 * 1024 * 1024;
 /** Milliseconds until an answer that was not taken now is sent again. */
 const rest = 1_000;
@@ -68,6 +70,7 @@ export class Answers {
   #tellsResults = false;
   #writer: FrameWriter | undefined;
   #inline = 0;
+  #mostMetadata = mostMetadata;
   #credit = { answers: 0, bytes: 0 };
 
   constructor(deps: AnswersDeps) {
@@ -99,9 +102,10 @@ export class Answers {
   }
 
   /** A stream that was welcomed: what the daemon does not have is sent again. */
-  open(writer: FrameWriter, { inline, repeat, tellsResults }: AnswersTerms): void {
+  open(writer: FrameWriter, { inline, frame, repeat, tellsResults }: AnswersTerms): void {
     this.#writer = writer;
     this.#inline = inline;
+    this.#mostMetadata = Math.min(mostMetadata, frame / 2);
     this.#tellsResults = tellsResults;
     this.#credit = { answers: 0, bytes: 0 };
     const missing = new Set(repeat);
@@ -180,8 +184,8 @@ export class Answers {
     const { answer } = pending;
     const { length } = answer.content;
     const besides = sizeOf(answer.metadata);
-    if (besides > mostMetadata) {
-      const text = `The metadata of an answer has ${besides} bytes and may have ${mostMetadata}.`;
+    if (besides > this.#mostMetadata) {
+      const text = `The metadata of an answer has ${besides} bytes and may have ${this.#mostMetadata}.`;
       this.#refuse(pending, new YggRefusal({ code: 'YGG_MESSAGE_TOO_LARGE', text }));
       return;
     }

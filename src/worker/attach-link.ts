@@ -15,6 +15,7 @@ import {
   type DispatcherFrame,
   type HealthResult,
   inlineContent,
+  largestFrame,
   mostProgress,
   type Outcome,
   results,
@@ -99,6 +100,7 @@ export class AttachLink implements Link {
     for (const grant of welcome.handlers) this.#receiver.onGrant(grant);
     this.#answers.open(writer, {
       inline: welcome.inlineContent || inlineContent,
+      frame: welcome.largestFrame || largestFrame,
       repeat: welcome.repeat,
       tellsResults: this.#features.has('results'),
     });

@@ -14,6 +14,8 @@ export const workerFeatures: readonly string[] = ['chunks', 'cancel', 'files'];
 
 /** Bytes of content from which on it goes in chunks when the daemon has not said, and that close a frame. */
 export const inlineContent: number = 256 * 1024;
+/** Bytes of the largest frame when the daemon has not said. */
+export const largestFrame: number = 4 * 1024 * 1024;
 /** Messages after which a frame is closed. */
 export const mostPerFrame = 64;
 /** Bytes of progress that are told. */

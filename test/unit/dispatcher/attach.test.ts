@@ -1,6 +1,9 @@
 /** Workers that attach: what is agreed on, what becomes of messages and answers, and how it ends. */
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
 import { YggError } from '../../../src/base/errors.ts';
+import { silentLogger } from '../../../src/base/log.ts';
 import { outcomeResults, redeliveries } from '../../../src/rpc/attach-frames.ts';
 import { stays, waitFor } from '../../helpers/wait-for.ts';
 import { Attached, type AttachedOptions, attach, attachTo, ownPid } from './attached.ts';
@@ -8,6 +11,13 @@ import { contentFile, type Rig, rig, startWorker } from './rig.ts';
 
 const file = '/workers/echo-worker';
 const untilDone = { redelivery: redeliveries['until-done'] };
+
+/** Bytes of the buffers of this process that somebody still knows. */
+function heldBuffers(): number {
+  setFlagsFromString('--expose-gc');
+  runInNewContext('gc')();
+  return process.memoryUsage().arrayBuffers;
+}
 
 /** A spawned worker that has attached for echo. */
 async function spawned(bench: Rig, options: AttachedOptions = {}): Promise<Attached> {
@@ -25,7 +35,8 @@ describe('hello and welcome', () => {
       clientId: 'host',
       configDirectory: '/etc/yggdrasil',
       maxContentSize: 1024 * 1024,
-      largestFrame: 4 * 1024 * 1024,
+      // No more than the socket takes: max-content-size is 1 MiB here.
+      largestFrame: 1024 * 1024,
       inlineContent: 256 * 1024,
       handlers: [{ name: 'echo', slots: 3, redelivery: 2, timeoutMs: 3_600_000 }],
       refused: [],
@@ -112,6 +123,73 @@ describe('hello and welcome', () => {
     const end = await other.ends();
     expect(end.code).toBe('INVALID_ARGUMENT');
     expect(end.details).toContain('no frame');
+  });
+
+  const large = { large: 'x'.repeat(5 * 1024 * 1024) };
+
+  test.each([
+    ['over the largest frame', 8 * 1024 * 1024, 4 * 1024 * 1024],
+    ['over what the socket takes', 2 * 1024 * 1024, 2 * 1024 * 1024],
+  ])(
+    'a frame %s ends the stream, and what was in hand is decided on as ever',
+    async (_how, limit, largest) => {
+      const bench = await rig({ responseLimit: limit });
+      const worker = await spawned(bench);
+      expect(worker.welcome?.largestFrame).toBe(largest);
+      bench.hand();
+      bench.hand();
+      await worker.hears('deliveries', 2);
+      const answer = { messageId: 'a', responseTo: 'id-1', directive: 'echo', delivery: 1, metadata: large };
+      worker.say({ answers: [answer], outcomes: [{ delivery: 1 }] });
+      expect(await worker.ends()).toMatchObject({ code: 'RESOURCE_EXHAUSTED' });
+      // The process goes on: it has both in hand, and ends one of them on its next stream.
+      const again = await spawned(bench, { hello: { inWork: [1, 2] } });
+      again.say({ outcomes: [{ delivery: 2 }] });
+      expect(await again.hears('settled')).toEqual([2]);
+      again.cut();
+      bench.die(file);
+      await bench.hears('settle 1 dead');
+      expect(bench.journal.deaths.get(1)?.reason).toBe('outcome-unknown');
+      expect(bench.journal.responses).toEqual([]);
+    },
+  );
+
+  test('a frame as large as may be is taken', async () => {
+    const bench = await rig();
+    const worker = await spawned(bench);
+    const { largestFrame = 0 } = worker.welcome ?? {};
+    const room = largestFrame - 64;
+    worker.say({ answers: [{ messageId: 'a', directive: 'report', metadata: { m: 'x'.repeat(room) } }] });
+    expect(await worker.hears('receipts')).toMatchObject([{ messageId: 'a', code: '' }]);
+  });
+
+  test('a stream that cannot be followed is said, with its code, and counted', async () => {
+    const said: object[] = [];
+    const bench = await rig({
+      responseLimit: 8 * 1024 * 1024,
+      log: { ...silentLogger, warn: (fields) => said.push(fields) },
+    });
+    const worker = await spawned(bench);
+    worker.say({ answers: [{ messageId: 'a', directive: 'echo', metadata: large }] });
+    await worker.ends();
+    const code = 'YGG_MESSAGE_TOO_LARGE';
+    const error = expect.stringMatching(/^A frame has 52\d+ bytes and may have 4194304\.$/);
+    expect(said).toMatchObject([{ worker: file, code, error }]);
+    expect(bench.counters.get('streams_refused')).toBe(1);
+  });
+
+  test('frames over the limit, one after the other, are not kept', async () => {
+    const bench = await rig({ responseLimit: 8 * 1024 * 1024 });
+    bench.process(file);
+    const socket = await bench.prepare(file);
+    const bytes = Buffer.alloc(7 * 1024 * 1024);
+    for (let stream = 0; stream < 4; stream += 1) {
+      const worker = await attach(socket);
+      for (let frame = 0; frame < 5; frame += 1) worker.sayBytes(bytes);
+      await worker.ends();
+      worker.cut();
+    }
+    await waitFor(() => heldBuffers() < 50 * 1024 * 1024, { what: 'memory that is given back' });
   });
 
   test('nobody who says nothing keeps a stream', async () => {

@@ -2,6 +2,7 @@
 import { Duplex } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, test } from 'vitest';
+import { largestFrame } from '../../../src/rpc/attach-frames.ts';
 import { type AttachCall, AttachStream } from '../../../src/rpc/attach-stream.ts';
 import { loadProtocol } from '../../../src/rpc/protocol.ts';
 
@@ -31,7 +32,7 @@ class Call extends Duplex {
 
 test('a worker that says much and reads nothing is not listened to any longer, until it reads', async () => {
   const call = new Call();
-  const stream = new AttachStream(call as unknown as AttachCall, Attach);
+  const stream = new AttachStream(call as unknown as AttachCall, Attach, largestFrame);
   let heard = 0;
   stream.start({
     onFrame({ outcomes }) {
@@ -39,6 +40,7 @@ test('a worker that says much and reads nothing is not listened to any longer, u
       for (const { delivery } of outcomes) stream.add('settled', delivery);
     },
     onDrain() {},
+    onFault() {},
     onHalfClose() {},
     onClose() {},
   });
@@ -57,13 +59,14 @@ test('a worker that says much and reads nothing is not listened to any longer, u
 
 test('a stream that is held stays so, also when what was written has left', async () => {
   const call = new Call();
-  const stream = new AttachStream(call as unknown as AttachCall, Attach);
+  const stream = new AttachStream(call as unknown as AttachCall, Attach, largestFrame);
   let heard = 0;
   stream.start({
     onFrame() {
       heard += 1;
     },
     onDrain() {},
+    onFault() {},
     onHalfClose() {},
     onClose() {},
   });

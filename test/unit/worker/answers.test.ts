@@ -4,7 +4,7 @@ import { FrameWriter } from '../../../src/worker/frame-writer.ts';
 import type { Answer, AnswerReceipt, WorkerFrame } from '../../../src/worker/frames.ts';
 import { HandClock } from '../../helpers/hand-clock.ts';
 
-function rig(inline = 10) {
+function rig({ inline = 10, frame = 4 * 1024 * 1024 } = {}) {
   const clock = new HandClock();
   const frames: WorkerFrame[] = [];
   const sent: number[] = [];
@@ -19,7 +19,7 @@ function rig(inline = 10) {
       (frame) => frames.push(frame),
       () => {},
     );
-    answers.open(writer, { inline, repeat, tellsResults });
+    answers.open(writer, { inline, frame, repeat, tellsResults });
   };
   const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
   const written = async (): Promise<string[]> => {
@@ -140,7 +140,7 @@ test('under a daemon that tells no results nothing is known of a post, at once',
 });
 
 test('a large one is announced and goes in chunks as it is pulled', async () => {
-  const { answers, connect, frames, turn, sent } = rig(4);
+  const { answers, connect, frames, turn, sent } = rig({ inline: 4 });
   connect();
   answers.onCredit(1, 1);
   answers.add(answer('a', 5, '0123456789'), undefined);
@@ -172,4 +172,14 @@ test('metadata counts towards a frame, and what no frame holds is refused', asyn
   expect(Math.max(...frames.map(({ answers: sent = [] }) => sent.length))).toBeLessThan(4);
   expect(failure).toMatchObject({ code: 'YGG_MESSAGE_TOO_LARGE' });
   expect(refused).toEqual(['2 YGG_MESSAGE_TOO_LARGE']);
+});
+
+test('metadata that leaves no room in the frames of its daemon is refused, and the next answer passes', async () => {
+  const { answers, connect, refused, written } = rig({ frame: 1024 * 1024 });
+  connect();
+  answers.onCredit(9, 99);
+  answers.add({ ...answer('a', 5), metadata: { long: 'x'.repeat(200_000) } }, undefined);
+  answers.add(answer('b', 6), undefined);
+  expect(refused).toEqual(['5 YGG_MESSAGE_TOO_LARGE']);
+  expect(await written()).toEqual(['b']);
 });
