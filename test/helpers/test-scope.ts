@@ -9,7 +9,7 @@ export function testScope(): Scope {
   return scope;
 }
 
-/** Ends with the test file; called at its top. */
+/** Ends with the test file, or with the group of tests in which it is called; at the top of either. */
 export function fileScope(): Scope {
   const scope = new Scope();
   afterAll(() => scope.end());
