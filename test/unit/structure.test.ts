@@ -145,6 +145,25 @@ describe('gatekeepers', () => {
     expect(found).toEqual([]);
   });
 
+  test('docs/dependencies.md names each place where a dependency is used, and no other', () => {
+    const page = readFileSync(path.join(root, 'docs/dependencies.md'), 'utf8');
+    const rows = [...page.matchAll(/^\| `([^`]+)` \| .*?; (`[^|]+) \|/gm)].map(
+      ([, name = '', places = '']) => ({
+        name,
+        places: [...places.matchAll(/`([^`]+)`/g)].map(([, place = '']) => place),
+      }),
+    );
+    const { dependencies } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'));
+    expect(rows.map(({ name }) => name).sort()).toEqual(Object.keys(dependencies).sort());
+    for (const { name, places } of rows) {
+      const users = sources.filter(({ imports }) => imports.includes(name)).map(({ file }) => file);
+      const isIn = (file: string, place: string): boolean => file === place || file.startsWith(`${place}/`);
+      const unsaid = users.filter((file) => !places.some((place) => isIn(file, place)));
+      const unused = places.filter((place) => !users.some((file) => isIn(file, place)));
+      expect({ name, unsaid, unused }).toEqual({ name, unsaid: [], unused: [] });
+    }
+  });
+
   test('environment, exit and console belong to the programs', () => {
     // The journal's probe is a program: a child that may die of what it reads. A worker's `run` is the main of one.
     const programs = ['src/journal/probe.ts', 'src/worker/surroundings.ts'];
