@@ -4,7 +4,7 @@
  *
  * The start runs without the optimizing compiler: what it makes of code that runs once costs a quarter of the start's
  * processor time and some 10 MiB that would never be given back. Work does not. The old generation may double between
- * two collections. The young one grows with the first burst from 1 to 4 MiB, where calls in flight end before they
+ * two collections. The young one grows with the first burst from 1 to 8 MiB, where messages in flight end before they
  * count as old (half of the collecting is saved), and no further: V8 would go on to 16 MiB, thrice. It is collected by
  * one thread: to wake the others for so little costs more than they take off it.
  */
@@ -22,7 +22,7 @@ setFlagsFromString('--heap-growing-percent=100');
 /** To be called when the start is over. */
 export function setHeapForWork(): void {
   setFlagsFromString('--opt');
-  setFlagsFromString('--semi-space-growth-factor=4');
+  setFlagsFromString('--semi-space-growth-factor=8');
   const look = setInterval(() => {
     if (youngGeneration() <= initialYoungGeneration) return;
     setFlagsFromString('--semi-space-growth-factor=1');
