@@ -58,7 +58,25 @@ export class Channel<T> implements AsyncIterable<T> {
 
   /** Forgets the value that has waited longest. */
   dropOldest(): void {
-    this.#take();
+    this.tryTake();
+  }
+
+  /** Takes the value that has waited longest, for a receiver that does not wait; `undefined` when there is none. */
+  tryTake(): T | undefined {
+    if (this.size === 0) return undefined;
+    const value = this.#values[this.#head];
+    this.#head += 1;
+    // Taken values are cut off by halves, so that taking one costs the same at any length.
+    if (this.#head === this.#values.length || (this.#head >= 64 && this.#head * 2 >= this.#values.length)) {
+      this.#values = this.#values.slice(this.#head);
+      this.#head = 0;
+    }
+    const sender = this.#senders.shift();
+    if (sender) {
+      this.#values.push(sender.value);
+      sender.done();
+    }
+    return value;
   }
 
   /** The receiver gets what is queued and then ends; senders that wait for room are refused. */
@@ -73,8 +91,7 @@ export class Channel<T> implements AsyncIterable<T> {
   [Symbol.asyncIterator](): AsyncIterator<T, undefined> {
     return {
       next: () => {
-        const value = this.#take();
-        if (value !== undefined) return Promise.resolve(value);
+        if (this.size > 0) return Promise.resolve({ value: this.tryTake() as T, done: false });
         if (this.#closed) return Promise.resolve({ value: undefined, done: true });
         return new Promise((resolve) => {
           this.#receiver = resolve;
@@ -85,23 +102,6 @@ export class Channel<T> implements AsyncIterable<T> {
         return Promise.resolve({ value: undefined, done: true });
       },
     };
-  }
-
-  #take(): { value: T; done: false } | undefined {
-    if (this.size === 0) return undefined;
-    const value = this.#values[this.#head] as T;
-    this.#head += 1;
-    // Taken values are cut off by halves, so that taking one costs the same at any length.
-    if (this.#head === this.#values.length || (this.#head >= 64 && this.#head * 2 >= this.#values.length)) {
-      this.#values = this.#values.slice(this.#head);
-      this.#head = 0;
-    }
-    const sender = this.#senders.shift();
-    if (sender) {
-      this.#values.push(sender.value);
-      sender.done();
-    }
-    return { value, done: false };
   }
 }
 

@@ -188,12 +188,15 @@ export function createSignals<Map extends object = SignalMap>(options: SignalsOp
   let dropped = 0;
 
   async function consume(signal: string, link: Link, handler: Handler<never>): Promise<void> {
-    for await (const payload of link.channel) {
-      try {
-        const pending = handler(payload as never);
-        if (pending) await pending;
-      } catch (error) {
-        onFault?.({ signal, consumer: link.consumer, payload, error });
+    for await (const first of link.channel) {
+      // What has queued up meanwhile is taken without a promise for each.
+      for (let payload: unknown = first; payload !== undefined; payload = link.channel.tryTake()) {
+        try {
+          const pending = handler(payload as never);
+          if (pending) await pending;
+        } catch (error) {
+          onFault?.({ signal, consumer: link.consumer, payload, error });
+        }
       }
     }
   }

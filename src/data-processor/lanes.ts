@@ -35,12 +35,13 @@ export class Lanes {
   }
 
   /** Takes the next response of the outbox. */
-  async enter(row: ResponseRow): Promise<void> {
+  enter(row: ResponseRow): Promise<void> | undefined {
     const lane = laneOf(row);
     const behind = this.#held.get(lane);
     if (behind) behind.push(row.sequence);
     else if (isAddress(row.directive)) this.#post(row, lane, []);
-    else await this.#publish(row.sequence, lane);
+    else return this.#publish(row.sequence, lane);
+    return undefined;
   }
 
   /** The post that held a lane ended. */
