@@ -18,11 +18,13 @@ const passingCodes: ReadonlySet<unknown> = new Set([3, 0x80, 0x83, 0x88, 0x89, 0
 
 /** PUBACKs of MQTT 5 (3.4.2.1): one for later, those that will not change, and one that says: nobody listens. */
 const quotaExceeded = 0x97;
-const refusedForGood: ReadonlySet<unknown> = new Set([undefined, 0x87, 0x90, 0x99]);
+const refusedForGood: ReadonlySet<number> = new Set([0x87, 0x90, 0x99]);
 export const noMatchingSubscribers = 0x10;
+/** Reasons below it are no refusals (MQTT 5, 2.4). */
+export const firstRefusal = 0x80;
 
-/** What a broker says of the end of a connection (MQTT 5, 3.14.2.1). */
-const endings: ReadonlyMap<number, string> = new Map([
+/** Why a broker refuses a message or ends a connection (MQTT 5, 2.4). */
+const reasons: ReadonlyMap<number, string> = new Map([
   [0x04, 'disconnected'],
   [0x81, 'malformed packet'],
   [0x82, 'protocol error'],
@@ -82,19 +84,16 @@ export function refusal(what: string, cause?: unknown): YggError {
 
 /** The broker ended the connection and said why, perhaps in its own words too. */
 export function endingFault(broker: string, code: number = 0, words: string = ''): YggError {
-  const why = endings.get(code) ?? 'for no reason that is known here';
+  const why = reasons.get(code) ?? 'for no reason that is known here';
   const said = words === '' ? '' : `, ${JSON.stringify(words.slice(0, longestWords))}`;
   const sentence = `${broker} ended the connection: ${why} (0x${code.toString(16).padStart(2, '0')}${said}).`;
   return new YggError(refusingCodes.has(code) ? 'YGG_BROKER_REFUSED' : 'YGG_BROKER_UNREACHABLE', sentence);
 }
 
-/** A PUBACK with a reason that is no success, or none of the library's own. */
-export function publishFault(error: unknown): YggError {
-  const code = systemCodeOf(error);
-  const sentence = `The broker refused it: ${reasonOf(error)}.`;
-  if (code === quotaExceeded) return new YggError('YGG_BROKER_BUSY', sentence, { cause: error });
+/** A PUBACK with a reason that is no success. */
+export function publishFault(reason: number): YggError {
+  const sentence = `The broker refused it: ${reasons.get(reason) ?? `reason ${reason}`}.`;
+  if (reason === quotaExceeded) return new YggError('YGG_BROKER_BUSY', sentence);
   // Another reason may pass, or not: it is tried a few times.
-  return new YggError(refusedForGood.has(code) ? 'YGG_BROKER_REFUSED' : 'YGG_BROKER_PROTOCOL', sentence, {
-    cause: error,
-  });
+  return new YggError(refusedForGood.has(reason) ? 'YGG_BROKER_REFUSED' : 'YGG_BROKER_PROTOCOL', sentence);
 }

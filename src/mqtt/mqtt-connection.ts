@@ -1,23 +1,32 @@
 /**
  * One connection to one broker, on one MQTT.js client that is never used again.
  *
- * Owns the client, its stream and its acknowledgements. The library's own session is not used: it acknowledges too
- * early or on the wrong connection, resends beside the outbox, and has no limits (docs/reliability.md). So every
- * message is refused to the library, which then sends no PUBACK and parses on, and the PUBACK is written here.
+ * Owns the client, its stream, its acknowledgements and what is in flight. The library connects, subscribes and pings.
+ * Its own session is not used: it acknowledges too early or on the wrong connection, resends beside the outbox, and has
+ * no limits (docs/reliability.md). So it never sees a message: the filter takes PUBLISH and PUBACK out of its stream,
+ * and those that leave are written here.
  */
 import { MqttClient } from 'mqtt';
-import { type IConnackPacket, type IPublishPacket, writeToStream } from 'mqtt-packet';
+import { type IConnackPacket, writeToStream } from 'mqtt-packet';
 import { asBuffer } from '../base/bytes.ts';
 import type { Clock, Timer } from '../base/clock.ts';
 import { YggError } from '../base/errors.ts';
 import type { TlsMaterial } from '../base/tls.ts';
 import { Acknowledgements } from './acknowledgements.ts';
-import { endingFault, faultOf, noMatchingSubscribers, publishFault, refusal } from './broker-fault.ts';
+import {
+  endingFault,
+  faultOf,
+  firstRefusal,
+  noMatchingSubscribers,
+  publishFault,
+  refusal,
+} from './broker-fault.ts';
 import { type ConnectTerms, clientOptions, subscribeOptions } from './client-options.ts';
 import type { Connected, Incoming, InTopic, OutTopic, Receiver } from './connector.ts';
 import type { Dial } from './dial.ts';
 import { PacketFilter } from './packet-filter.ts';
 import { ParserHold } from './parser-hold.ts';
+import { type PublishPacket, puback, publishHead, topicBytes } from './publish-packet.ts';
 
 export interface MqttConnectionDeps extends ConnectTerms {
   readonly tls: TlsMaterial;
@@ -44,14 +53,13 @@ export interface ReceiveLimits {
 interface Flight {
   /** Milliseconds, monotonic. */
   readonly since: number;
+  readonly land: () => void;
   readonly fail: (error: YggError) => void;
 }
 
-/** Given to the library in place of an acknowledgement. */
-const deferred = new Error('acknowledged after the flush');
-
-/** Bytes of a PUBLISH beside topic and payload: fixed header, their lengths, packet identifier, no properties. */
-const packetAllowance = 10;
+/** Bytes of a PUBLISH beside topic and payload: fixed header, packet identifier, no properties. */
+const packetAllowance = 8;
+const lastPacketId = 0xffff;
 const closeDeadline = 1_000;
 /** Longest hold of the parser where the keep-alive is off. */
 const holdWithoutKeepAlive = 15_000;
@@ -66,19 +74,28 @@ export class MqttConnection {
   #state: 'opening' | 'open' | 'closing' | 'closed' = 'opening';
   /** The first thing that went wrong, if any. */
   #fault: YggError | undefined;
-  #publishes = 0;
   /** Bytes of the largest packet the broker takes. */
   #largest = Number.POSITIVE_INFINITY;
-  /** Waiting for their PUBACK, oldest first. */
-  readonly #flights = new Set<Flight>();
+  /** Waiting for their PUBACK, by packet identifier, oldest first. */
+  readonly #flights = new Map<number, Flight>();
+  #lastId = 0;
+  /** As they stand in a packet. */
+  readonly #topics: Readonly<Record<OutTopic, Buffer>>;
+  readonly #goOn = (): void => this.#filter.release();
   #overdue: Timer | undefined;
 
   constructor(deps: MqttConnectionDeps) {
-    const { address, tls, dial, version, limits } = deps;
+    const { address, tls, dial, topics, version, limits } = deps;
     this.#deps = deps;
+    this.#topics = {
+      'control/out': topicBytes(topics.controlOut),
+      'data/out': topicBytes(topics.dataOut),
+    };
     this.#filter = new PacketFilter(dial(address, tls, { largest: limits.packet }), {
       maxPacket: limits.packet,
       version,
+      onPublish: (packet, oversize) => this.#onPublish(packet, oversize),
+      onPuback: (packetId, reason) => this.#onPuback(packetId, reason),
     });
     this.#acknowledgements = new Acknowledgements((packetId) => this.#writePuback(packetId));
     this.#hold = new ParserHold({
@@ -89,7 +106,6 @@ export class MqttConnection {
     });
     const client = new MqttClient(() => this.#filter, clientOptions(deps));
     this.#client = client;
-    client.handleMessage = (packet, done) => this.#onPublish(packet, done);
     // After an error the library may go on with a stream that makes no sense any more.
     client.on('error', (error) => this.#fail(error));
     if (version === 5) this.#listenToReasons();
@@ -130,21 +146,17 @@ export class MqttConnection {
 
   publish(topic: OutTopic, payload: Uint8Array): Promise<void> {
     if (this.#state !== 'open') return Promise.reject(this.#lost());
-    const { topics, clock } = this.#deps;
-    const name = topic === 'control/out' ? topics.controlOut : topics.dataOut;
-    const bytes = Buffer.byteLength(name) + payload.length + packetAllowance;
+    const { clock, version } = this.#deps;
+    const name = this.#topics[topic];
+    const bytes = name.length + payload.length + packetAllowance;
     if (bytes > this.#largest) {
       const sentence = `It has ${payload.length} bytes, and the broker takes packets of ${this.#largest} at most.`;
       return Promise.reject(new YggError('YGG_BROKER_REFUSED', sentence));
     }
     return new Promise((resolve, reject) => {
-      const flight: Flight = { since: clock.monotonic(), fail: reject };
-      this.#flights.add(flight);
-      this.#client.publish(name, asBuffer(payload), { qos: 1 }, (error) => {
-        this.#flights.delete(flight);
-        if (!error) resolve();
-        else reject(publishFault(error));
-      });
+      const id = this.#freeId();
+      this.#flights.set(id, { since: clock.monotonic(), land: resolve, fail: reject });
+      this.#filter.send(publishHead(name, id, { payload: payload.length, version }), asBuffer(payload));
     });
   }
 
@@ -188,17 +200,26 @@ export class MqttConnection {
     });
   }
 
-  #onPublish(packet: IPublishPacket, done: (error?: Error) => void): void {
+  /** Of a PUBLISH; the library uses one for its SUBSCRIBE, and is answered before the first. */
+  #freeId(): number {
+    do this.#lastId = (this.#lastId % lastPacketId) + 1;
+    while (this.#flights.has(this.#lastId));
+    return this.#lastId;
+  }
+
+  #onPuback(packetId: number, reason: number): void {
+    const flight = this.#flights.get(packetId);
+    if (!flight) return;
+    this.#flights.delete(packetId);
+    if (reason === noMatchingSubscribers) this.#deps.receiver.onUnheard?.();
+    if (reason < firstRefusal) flight.land();
+    else flight.fail(publishFault(reason));
+  }
+
+  #onPublish(packet: PublishPacket, oversize: number | undefined): void {
     const { receiver } = this.#deps;
-    if (this.#state === 'closed') {
-      done(deferred);
-      return;
-    }
-    const oversize = this.#filter.takeOversize(this.#publishes);
-    this.#publishes += 1;
-    const payload = typeof packet.payload === 'string' ? Buffer.from(packet.payload) : packet.payload;
-    const qos = packet.qos === 0 ? 0 : 1;
-    const ticket = this.#acknowledgements.add(qos === 0 ? 0 : (packet.messageId ?? 0), payload.length);
+    const { payload, qos, packetId } = packet;
+    const ticket = this.#acknowledgements.add(packetId, payload.length);
     const settle = (state: 'acknowledged' | 'left'): void => {
       this.#acknowledgements.settle(ticket, state);
       this.#hold.relax();
@@ -216,18 +237,16 @@ export class MqttConnection {
       leave: () => settle('left'),
     };
     receiver.onMessage(message);
-    this.#hold.next(() => done(deferred));
+    this.#filter.hold();
+    this.#hold.next(this.#goOn);
   }
 
   /** What only MQTT 5 says. */
   #listenToReasons(): void {
-    const { address, receiver } = this.#deps;
+    const { address } = this.#deps;
     this.#client.on('disconnect', ({ reasonCode, properties }) =>
       this.#fail(endingFault(address.name, reasonCode, properties?.reasonString)),
     );
-    this.#client.on('packetreceive', (packet) => {
-      if (packet.cmd === 'puback' && packet.reasonCode === noMatchingSubscribers) receiver.onUnheard?.();
-    });
   }
 
   #topicOf(name: string): InTopic {
@@ -236,13 +255,13 @@ export class MqttConnection {
     return name === topics.controlIn ? 'control/in' : 'foreign';
   }
 
-  #writePuback(messageId: number): void {
-    if (this.#filter.writable) writeToStream({ cmd: 'puback', messageId }, this.#filter);
+  #writePuback(packetId: number): void {
+    this.#filter.send(puback(packetId));
   }
 
   #checkOverdue(): void {
     const { clock, publishTimeout } = this.#deps;
-    for (const { since } of this.#flights) {
+    for (const { since } of this.#flights.values()) {
       // MQTT resends only on a new connection, so a PUBACK that does not come is worth one.
       if (clock.monotonic() - since > publishTimeout) {
         this.#fail(new YggError('YGG_BROKER_LOST', `No PUBACK came for ${publishTimeout} ms.`));
@@ -262,7 +281,7 @@ export class MqttConnection {
     this.#overdue?.cancel();
     this.#hold.end();
     const lost = this.#lost();
-    for (const flight of this.#flights) flight.fail(lost);
+    for (const flight of this.#flights.values()) flight.fail(lost);
     this.#flights.clear();
     // The client is left as it is: its `end` throws away what packets that are parsed already still need.
     if (wasOpen)

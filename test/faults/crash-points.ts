@@ -23,7 +23,7 @@ const points: readonly CrashPoint[] = [
   after('commit-before', 'src/journal/lmdb-store', 'this.#count += 1;'),
   before('commit-after', 'src/journal/lmdb-store', 'void this.#root.flushed.then(() => {'),
   after('flush-after', 'src/journal/lmdb-store', 'void this.#root.flushed.then(() => {'),
-  before('puback-before', 'src/mqtt/mqtt-connection', 'if (this.#filter.writable) writeToStream('),
+  before('puback-before', 'src/mqtt/mqtt-connection', 'this.#filter.send(puback(packetId));'),
   after('puback-after', 'src/mqtt/packet-filter', 'this.#socket.write(Buffer.concat(pieces));'),
   before('admission', 'src/message-router/admission', 'this.#slots.occupy(lane, row.sequence, row.size);'),
   before(

@@ -132,13 +132,8 @@ export const plantedBugs: readonly PlantedBug[] = [
       ...volatileDisk({ shortest: 1_000, longest: 1_800 }),
       {
         file: 'src/mqtt/mqtt-connection',
-        find: 'if (this.#filter.writable) writeToStream(',
-        put: 'if (globalThis.latest.writable) writeToStream(',
-      },
-      {
-        file: 'src/mqtt/mqtt-connection',
-        find: "{ cmd: 'puback', messageId }, this.#filter);",
-        put: "{ cmd: 'puback', messageId }, globalThis.latest);",
+        find: 'this.#filter.send(puback(packetId));',
+        put: 'globalThis.latest.send(puback(packetId));',
       },
       {
         file: 'src/mqtt/mqtt-connection',
@@ -240,8 +235,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'src/mqtt/packet-filter',
-        find: 'if (bytes + length <= this.#maxPacket) {',
-        put: 'if (length >= 0) {',
+        find: '&& bytes + length > this.#options.maxPacket;',
+        put: '&& length < 0;',
       },
     ],
     async notice({ scope, program }) {
@@ -255,8 +250,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'src/mqtt/packet-filter',
-        find: 'this.#skipping = length;',
-        put: "this.#refuse('too much'); this.#skipping = length;",
+        find: 'const kept = this.#isOversize(header)',
+        put: "if (this.#isOversize(header)) this.#refuse('too much'); $&",
       },
     ],
     notice: (site) => byBroker(site),

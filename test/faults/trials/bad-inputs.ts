@@ -127,7 +127,11 @@ function readFrames(input: Uint8Array): void {
     setNoDelay() {},
   });
   // What the filter needs of a socket is all there.
-  const filter = new PacketFilter(socket as never, { maxPacket: 1_024 });
+  const filter = new PacketFilter(socket as never, {
+    ...{ maxPacket: 1_024, version: 4 },
+    onPublish() {},
+    onPuback() {},
+  });
   const packets = parser();
   filter.on('error', () => {});
   packets.on('error', () => {});
