@@ -1,4 +1,4 @@
-/** What Linux, setpriv, execa and chokidar do, where src/process relies on it. */
+/** What Linux, Node, setpriv, execa and chokidar do, where src/process and the programs rely on it. */
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { watch } from 'chokidar';
@@ -71,6 +71,13 @@ describe.runIf(guard.length > 0)('setpriv', () => {
     parent.kill('SIGKILL');
     await waitFor(() => !alive(pid), { what: 'end of the program' });
   });
+});
+
+test.each(['SIGTERM', 'SIGINT', 'SIGHUP'])('Node takes back what its parent ignored: %s', async (name) => {
+  const code = `process.kill(process.pid, '${name}'); setTimeout(() => {}, 5000);`;
+  const script = `trap '' TERM INT HUP; exec "$0" --eval "$1"`;
+  const { signal } = await execa('/bin/sh', ['-c', script, process.execPath, code], { reject: false });
+  expect(signal).toBe(name);
 });
 
 test('a group that has only a zombie left still takes signals', async () => {
