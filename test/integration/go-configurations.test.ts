@@ -4,6 +4,7 @@ import path from 'node:path';
 import { expect, test } from 'vitest';
 import { type Certificates, createCertificates } from '../helpers/certificates.ts';
 import { Child } from '../helpers/child.ts';
+import { freePort } from '../helpers/loopback.ts';
 import { type Mosquitto, startMosquitto } from '../helpers/mosquitto.ts';
 import { connectMqttServer } from '../helpers/mqtt-server.ts';
 import { tempDir } from '../helpers/temp-dir.ts';
@@ -13,6 +14,8 @@ import { createHome, startYggd } from '../helpers/yggd.ts';
 
 interface Host {
   readonly broker: Mosquitto;
+  /** Of the same broker, as websockets with TLS. */
+  readonly websocket: string;
   readonly authority: Certificates;
   readonly cert: string;
   readonly key: string;
@@ -31,6 +34,19 @@ data-host = "cert.example.com"
 protocol = "mqtt"
 exclude-worker = ["excluded-worker"]
 socket-addr = "@yggd-dispatcher-XXXXXX"
+`;
+}
+
+/** What rhcd is installed with: websockets, at no path of their own. */
+function firstGenerationOverWebsockets({ websocket, authority, cert, key }: Host): string {
+  return `# rhc global configuration settings
+
+broker = ["${websocket}"]
+cert-file = "${cert}"
+key-file = "${key}"
+ca-root = ["${authority.ca}"]
+log-level = "error"
+exclude-worker = ["excluded-worker"]
 `;
 }
 
@@ -61,13 +77,22 @@ message-journal = "/var/lib/yggdrasil/messages.db"
 test.each([
   { name: 'first', configOf: firstGeneration, clientId: 'host-1', prefix: 'redhat/insights' },
   {
+    ...{ name: 'first, over wss,', configOf: firstGenerationOverWebsockets },
+    ...{ clientId: 'host-1', prefix: 'yggdrasil' },
+  },
+  {
     ...{ name: 'second', configOf: secondGeneration },
     ...{ clientId: 'host-of-the-second-generation', prefix: 'yggdrasil' },
   },
 ])('the file of the $name generation starts yggd as it is', async ({ configOf, clientId, prefix }) => {
   const scope = testScope();
   const authority = createCertificates(scope);
-  const broker = await startMosquitto(scope, { tls: authority });
+  const port = await freePort();
+  const own = authority.server;
+  const secure = ['require_certificate true', `certfile ${own.cert}`, `keyfile ${own.key}`];
+  const lines = [`listener ${port} 127.0.0.1`, 'protocol websockets', `cafile ${authority.ca}`, ...secure];
+  const broker = await startMosquitto(scope, { tls: authority, lines });
+  const websocket = `wss://127.0.0.1:${port}`;
   const { cert, key } = authority.client('host-1');
   const pair = authority.client('server');
   const mqtt = {
@@ -76,7 +101,7 @@ test.each([
   const server = await connectMqttServer(scope, broker.url, { clientId, prefix, mqtt });
   const home = createHome(scope, [echoWorker(), nodeWorker({ name: 'excluded-worker' })]);
   const file = path.join(home.configDir, 'config.toml');
-  writeFileSync(file, configOf({ broker, authority, cert, key }));
+  writeFileSync(file, configOf({ broker, websocket, authority, cert, key }));
   const yggd = startYggd(scope, { home, brokers: [], clientId: '', flags: ['--config', file] });
   await server.online(['echo']);
   await server.answer(await server.send({ directive: 'echo' }));
