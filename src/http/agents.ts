@@ -15,6 +15,7 @@ import { publicLookup } from './addresses.ts';
 import { createConnector, materialFor } from './connector.ts';
 import type { Destination } from './egress.ts';
 import { noProxies, type Proxies } from './proxies.ts';
+import { createTunnels } from './tunnels.ts';
 
 export interface AgentsDeps {
   /** The same object until the files change. */
@@ -73,6 +74,8 @@ export class Agents {
       ? new undici.ProxyAgent({
           ...pool,
           uri: proxy.href,
+          clientFactory: (address, settings) =>
+            createTunnels(address, settings, { pool: undici.Pool, timeout, maxHeaderSize: maxHeaderBytes }),
           proxyTls: { timeout, ...secureOptions({ ca: material.ca }) },
           requestTls: {
             timeout,

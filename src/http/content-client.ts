@@ -95,6 +95,11 @@ export function createContentClient(deps: ContentClientDeps): ContentClient {
   ): Promise<Result | Failure> {
     const { url } = destination;
     const cut = new AbortController();
+    // While undici connects it looks at no signal.
+    const cutOff = new Promise<never>((_, reject) => {
+      cut.signal.addEventListener('abort', () => reject(cut.signal.reason), { once: true });
+    });
+    cutOff.catch(() => {});
     const onAbort = (): void => cut.abort(new YggError('YGG_CLOSED', 'The request was cut off.'));
     const { total } = limits;
     const timer = clock.after(total, () =>
@@ -109,13 +114,13 @@ export function createContentClient(deps: ContentClientDeps): ContentClient {
       cut.signal.throwIfAborted();
       const agent = await agents.of(destination);
       cut.signal.throwIfAborted();
-      const response = await agent.request({
+      const response = agent.request({
         ...parts,
         origin: url.origin,
         path: `${url.pathname}${url.search}`,
         signal: cut.signal,
       });
-      return await take(response);
+      return await take(await Promise.race([response, cutOff]));
     } catch (error) {
       return thrownFailure(destination, cut.signal.aborted ? cut.signal.reason : error);
     } finally {

@@ -1,10 +1,11 @@
 /** What `src/http` relies on, of undici and of Node beneath it. */
-import { BlockList } from 'node:net';
-import { Agent, fetch } from 'undici';
+import { BlockList, createServer } from 'node:net';
+import { Agent, fetch, ProxyAgent } from 'undici';
 import { describe, expect, test } from 'vitest';
 import { type ContentServer, reply, startContentServer } from '../../helpers/http-content.ts';
 import type { Scope } from '../../helpers/scope.ts';
 import { testScope } from '../../helpers/test-scope.ts';
+import { waitFor } from '../../helpers/wait-for.ts';
 
 function agent(scope: Scope, options: Agent.Options = {}): Agent {
   const made = new Agent(options);
@@ -115,5 +116,30 @@ describe('name resolution', () => {
     for (const host of ['127.1', '0x7f.1', '2130706433', '0177.0.0.1']) {
       expect(new URL(`https://${host}/`).hostname).toBe('127.0.0.1');
     }
+  });
+});
+
+describe('a proxy', () => {
+  // When it is not any longer, src/http/tunnels.ts has less to do.
+  test('that ends the connection in place of an answer is asked again without an end', async () => {
+    const scope = testScope();
+    let asked = 0;
+    const proxy = createServer((socket) => {
+      socket.on('error', () => {});
+      socket.once('data', () => {
+        asked += 1;
+        socket.end();
+      });
+    });
+    await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+    scope.defer(() => void proxy.close());
+    const address = proxy.address();
+    const port = typeof address === 'object' && address ? address.port : 0;
+    const proxied = new ProxyAgent(`http://127.0.0.1:${port}`);
+    const request = { origin: 'https://files.example.com', path: '/', method: 'GET' } as const;
+    const failed = proxied.request(request).catch(() => 'failed');
+    await waitFor(() => asked > 10, { what: 'eleven questions' });
+    await proxied.destroy();
+    expect(await failed).toBe('failed');
   });
 });
