@@ -8,6 +8,8 @@ import { reaching, reachingControls } from './egress/addresses.ts';
 import { answering, answeringControls } from './egress/answers.ts';
 import { believing, showing, showingControls } from './egress/certificates.ts';
 import { injecting, injectingControls } from './egress/headers.ts';
+import { harmControls, learning, posing, sendingOn, tiring } from './egress/proxy-harm.ts';
+import { asking, askingControls, avoiding } from './egress/proxy-rules.ts';
 
 describe('a message, a server or a worker tries to', () => {
   const tally = new Tally('egress');
@@ -36,5 +38,16 @@ describe('a message, a server or a worker tries to', () => {
     tally.controls(injectingControls());
   });
 
-  tally.closes(150);
+  describe('use a proxy', () => {
+    tally.attempts(asking());
+    tally.attempts(avoiding());
+    tally.attempts(learning());
+    tally.attempts(posing());
+    tally.attempts(sendingOn());
+    tally.attempts(tiring());
+    tally.controls(askingControls());
+    tally.controls(harmControls());
+  });
+
+  tally.closes(290);
 });

@@ -20,6 +20,7 @@ import {
 } from '../../../src/http/content-client.ts';
 import { createEgress, type EgressOptions } from '../../../src/http/egress.ts';
 import type { Failure } from '../../../src/http/failure.ts';
+import { readProxies } from '../../../src/http/proxies.ts';
 import { createCertificates } from '../../helpers/certificates.ts';
 import { Scope } from '../../helpers/scope.ts';
 import { tempDir } from '../../helpers/temp-dir.ts';
@@ -139,6 +140,8 @@ export interface DaemonOptions extends Partial<EgressOptions> {
   readonly resolve?: Resolve;
   readonly limits?: Partial<ContentLimits>;
   readonly tls?: TlsMaterial;
+  /** `HTTPS_PROXY` and its like. */
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 const toLoopback: LookupFunction = (_, options, callback) => {
@@ -158,7 +161,7 @@ export interface Requests {
 }
 
 export function requests(scope: Scope, options: DaemonOptions = {}): Requests {
-  const { elsewhere = false, resolve, limits, tls = material, ...egressOptions } = options;
+  const { elsewhere = false, resolve, limits, tls = material, environment, ...egressOptions } = options;
   const folder = tempDir(scope);
   const egress = createEgress({
     dataHost: undefined,
@@ -172,6 +175,7 @@ export function requests(scope: Scope, options: DaemonOptions = {}): Requests {
     userAgent: 'yggd/1.2.3',
     clock: systemClock,
     limits: { connect: 2_000, idle: 1_000, total: 2_000, content: 1_000, ...limits },
+    ...(environment && { proxies: readProxies(environment, () => {}) }),
     ...(elsewhere ? { lookup: toLoopback } : resolve ? { lookup: publicLookup(resolve) } : {}),
   });
   scope.defer(() => client.close());
