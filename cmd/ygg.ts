@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { buffer } from 'node:stream/consumers';
 import { Command } from 'commander';
 import { systemClock } from '../src/base/clock.ts';
+import { unlessAborted } from '../src/base/deadline.ts';
 import { type Logger, silentLogger } from '../src/base/log.ts';
 import { loadOptions } from '../src/config/load.ts';
 import { parseDuration } from '../src/config/units.ts';
@@ -16,6 +17,7 @@ import { addRegistrationCommands } from '../src/registration/commands.ts';
 import { createPrompts } from '../src/registration/prompts.ts';
 import { runCommandLine } from './command-line.ts';
 import { processEnvironment } from './environment.ts';
+import { Interruption } from './interruption.ts';
 import { localDaemonDoor } from './local-daemon.ts';
 import { packageRoot } from './package.ts';
 import { screenOf } from './screen.ts';
@@ -27,6 +29,7 @@ process.title = 'ygg';
 const environment = processEnvironment();
 const systemBus = process.env['DBUS_SYSTEM_BUS_ADDRESS'] || 'unix:path=/run/dbus/system_bus_socket';
 const bridge = { start: startStdioBridge, temporaryDirectory: tmpdir() };
+const interruption = new Interruption(process, () => performance.now());
 const out = screenOf(process.stdout);
 const err = screenOf(process.stderr);
 
@@ -74,9 +77,11 @@ addRegistrationCommands(program, {
           input: process.stdin,
           output: process.stderr,
           interrupted: () => process.kill(process.pid, 'SIGINT'),
+          abort: interruption.signal,
         })
       : undefined,
-  readStdin: () => buffer(process.stdin),
+  readStdin: () => unlessAborted(interruption.signal, buffer(process.stdin)),
+  interruption: () => interruption.watch(),
   locale: locale(),
   clock: systemClock,
   out,
@@ -87,3 +92,4 @@ addRegistrationCommands(program, {
 });
 
 await runCommandLine(program, { out, err });
+interruption.end();

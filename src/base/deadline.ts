@@ -44,6 +44,21 @@ export async function within<T>(deadline: Deadline, run: (abort: AbortSignal) =>
   }
 }
 
+/** The same without a deadline: rejects with the reason of `abort` as soon as that fires; what goes on is left behind. */
+export async function unlessAborted<T>(abort: AbortSignal, wait: Promise<T>): Promise<T> {
+  let onAbort = (): void => {};
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(abort.reason);
+  });
+  abort.addEventListener('abort', onAbort, { once: true });
+  if (abort.aborted) onAbort();
+  try {
+    return await Promise.race([aborted, wait]);
+  } finally {
+    abort.removeEventListener('abort', onAbort);
+  }
+}
+
 /** Resolves after `ms`, or as soon as `abort` fires; never rejects. */
 export function pause(
   ms: number,

@@ -9,6 +9,7 @@ import { setMaxListeners } from 'node:events';
 import type { LookupFunction } from 'node:net';
 import type { Dispatcher } from 'undici';
 import type { Clock } from '../base/clock.ts';
+import { unlessAborted } from '../base/deadline.ts';
 import { YggError } from '../base/errors.ts';
 import type { TlsMaterial } from '../base/tls.ts';
 import { Agents } from './agents.ts';
@@ -95,11 +96,6 @@ export function createContentClient(deps: ContentClientDeps): ContentClient {
   ): Promise<Result | Failure> {
     const { url } = destination;
     const cut = new AbortController();
-    // While undici connects it looks at no signal.
-    const cutOff = new Promise<never>((_, reject) => {
-      cut.signal.addEventListener('abort', () => reject(cut.signal.reason), { once: true });
-    });
-    cutOff.catch(() => {});
     const onAbort = (): void => cut.abort(new YggError('YGG_CLOSED', 'The request was cut off.'));
     const { total } = limits;
     const timer = clock.after(total, () =>
@@ -114,13 +110,14 @@ export function createContentClient(deps: ContentClientDeps): ContentClient {
       cut.signal.throwIfAborted();
       const agent = await agents.of(destination);
       cut.signal.throwIfAborted();
-      const response = agent.request({
+      const answered = agent.request({
         ...parts,
         origin: url.origin,
         path: `${url.pathname}${url.search}`,
         signal: cut.signal,
       });
-      return await take(await Promise.race([response, cutOff]));
+      // While undici connects it looks at no signal.
+      return await take(await unlessAborted(cut.signal, answered));
     } catch (error) {
       return thrownFailure(destination, cut.signal.aborted ? cut.signal.reason : error);
     } finally {

@@ -38,6 +38,8 @@ export interface RegistrationCommandsDeps extends FlagReaders {
   canonicalFacts(config: string | undefined): Promise<CanonicalFacts>;
   readonly prompts: Prompts | undefined;
   readStdin(): Promise<Uint8Array>;
+  /** Fires at Ctrl-C and its like; from this call on they end nothing by themselves. */
+  interruption(): AbortSignal;
   /** Language of the person, empty for none in particular. */
   readonly locale: string;
   readonly clock: Clock;
@@ -148,6 +150,7 @@ function addFacts(program: Command, deps: RegistrationCommandsDeps): void {
           subject: 'RHSM',
           doing: 'reading the facts of RHSM',
           advice: rhsmAdvice,
+          harmless: true,
         };
         await printFacts(await steps.during(step, () => rhsm.facts()), flags, deps);
       }),
@@ -177,12 +180,12 @@ async function withBus(
     const todo = 'Start it with `systemctl start dbus`, or name its address in DBUS_SYSTEM_BUS_ADDRESS.';
     throw new YggError('YGG_BUS_UNREACHABLE', `${reasonOf(error)} ${todo}`, { cause: error });
   });
+  const interrupted = deps.interruption();
+  const steps = new Steps({ printer: printerOf(flags, deps), out, err, clock, interrupted });
   try {
-    await use({
-      rhsm: rhsmOf(bus, flags, deps),
-      unit: unitOf(bus, flags),
-      steps: new Steps({ printer: printerOf(flags, deps), out, err, clock }),
-    });
+    await use({ rhsm: rhsmOf(bus, flags, deps), unit: unitOf(bus, flags), steps });
+  } catch (error) {
+    throw interrupted.aborted ? steps.interruption() : error;
   } finally {
     bus.close();
   }

@@ -15,8 +15,10 @@ export interface Prompts {
 export interface PromptsDeps {
   readonly input: NodeJS.ReadStream;
   readonly output: NodeJS.WriteStream;
-  /** Ctrl-C was pressed; the terminal is as it was. */
+  /** Ctrl-C was pressed; {@link abort} is expected to follow. */
   interrupted(): void;
+  /** Ends a question, with its reason. */
+  readonly abort: AbortSignal;
 }
 
 export function createPrompts(deps: PromptsDeps): Prompts {
@@ -29,7 +31,7 @@ export function createPrompts(deps: PromptsDeps): Prompts {
 }
 
 function answerTo(question: string, hidden: boolean, deps: PromptsDeps): Promise<string> {
-  const { input, output, interrupted } = deps;
+  const { input, output, interrupted, abort } = deps;
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
   // In its terminal mode, readline takes the echo over from the terminal, and then writes to nowhere.
   const lines = createInterface({
@@ -43,21 +45,25 @@ function answerTo(question: string, hidden: boolean, deps: PromptsDeps): Promise
     let answered = false;
     const end = (): void => {
       answered = true;
+      abort.removeEventListener('abort', onAbort);
       lines.close();
     };
+    const onAbort = (): void => {
+      end();
+      output.write('\n');
+      reject(abort.reason);
+    };
+    abort.addEventListener('abort', onAbort, { once: true });
     lines.once('line', (line) => {
       end();
       if (hidden) output.write('\n');
       if (line.trim() === '') reject(noAnswer(question));
       else resolve(line);
     });
-    lines.once('SIGINT', () => {
-      end();
-      output.write('\n');
-      interrupted();
-    });
+    lines.once('SIGINT', interrupted);
     lines.once('close', () => {
       if (answered) return;
+      abort.removeEventListener('abort', onAbort);
       output.write('\n');
       reject(noAnswer(question));
     });

@@ -65,9 +65,11 @@ async function registerAnew(
     ...{ name: 'register', subject: 'RHSM', doing: 'registering with RHSM' },
     advice: { ...rhsmAdvice, YGG_SERVICE_REFUSED: refusalAdvice(credentials) },
   };
-  const desk = await steps.during(step, () => rhsm.openDesk());
+  const asking: Step = { ...step, harmless: true };
+  const desk = rhsm.desk();
   try {
-    const organization = await organizationOf(credentials, desk, step, deps);
+    await steps.during(asking, () => desk.open());
+    const organization = await organizationOf(credentials, desk, asking, deps);
     await steps.run(step, async () => {
       if (credentials.kind === 'keys') await desk.registerWithKeys(credentials.keys, organization);
       else await desk.register(credentials.account, organization);

@@ -26,8 +26,9 @@ export interface Account {
   readonly password: string;
 }
 
-/** Registers, over the private connection. */
+/** Registers, over the private connection; `open` comes first, `close` last, also while `open` is under way. */
 export interface RegistrationDesk {
+  open(): Promise<void>;
   organizations(account: Account): Promise<readonly Organization[]>;
   register(account: Account, organization: string): Promise<void>;
   registerWithKeys(keys: readonly string[], organization: string): Promise<void>;
@@ -38,6 +39,8 @@ type Ask = (object: string, member: string, args: readonly BusArgument[]) => Pro
 
 const service = 'com.redhat.RHSM1';
 const noOptions: BusArgument = ['a{sv}', {}];
+/** Milliseconds for what changes nothing for anybody any longer. */
+const stopTimeout = 5_000;
 
 export class Rhsm {
   readonly #deps: RhsmDeps;
@@ -74,26 +77,28 @@ export class Rhsm {
     return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)).map(([k, v]) => [k, String(v)]));
   }
 
-  /** Opens RHSM's private connection. */
-  async openDesk(): Promise<RegistrationDesk> {
-    const address = firstText(await this.#ask('RegisterServer', 'Start', [this.#locale]));
-    try {
-      return this.#desk(await this.#deps.connectPeer(address));
-    } catch (error) {
-      await this.#stopServer();
-      throw error;
-    }
-  }
-
-  /** Best effort: RHSM ends it by itself when those who asked for it have left. */
-  async #stopServer(): Promise<void> {
-    await this.#ask('RegisterServer', 'Stop', [this.#locale]).catch(() => {});
-  }
-
-  #desk(peer: Peer): RegistrationDesk {
+  /** RHSM's private connection. */
+  desk(): RegistrationDesk {
     const locale = this.#locale;
-    const ask = asker(peer, this.#deps.timeout);
+    let peer: Peer | undefined;
+    /** RHSM was asked to listen, and has not refused. */
+    let listens = false;
+    let closed = false;
+    const ask: Ask = (object, member, args) => {
+      if (!peer) throw new YggError('YGG_INTERNAL', 'The private connection is not open.');
+      return asker(peer, this.#deps.timeout)(object, member, args);
+    };
     return {
+      open: async () => {
+        listens = true;
+        const started = this.#ask('RegisterServer', 'Start', [locale]).catch((error: unknown) => {
+          listens = false;
+          throw error;
+        });
+        const opened = await this.#deps.connectPeer(firstText(await started));
+        if (closed) opened.close();
+        else peer = opened;
+      },
       async organizations({ user, password }) {
         const args: BusArgument[] = [['s', user], ['s', password], noOptions, locale];
         return readOrganizations(firstText(await ask('Register', 'GetOrgs', args)));
@@ -111,10 +116,18 @@ export class Rhsm {
         await ask('Register', 'RegisterWithActivationKeys', args);
       },
       close: async () => {
-        peer.close();
-        await this.#stopServer();
+        closed = true;
+        peer?.close();
+        if (listens) await this.#stopServer();
       },
     };
+  }
+
+  /** Best effort: RHSM ends it by itself when those who asked for it have left. */
+  async #stopServer(): Promise<void> {
+    const { bus, timeout } = this.#deps;
+    const ask = asker(bus, Math.min(timeout, stopTimeout));
+    await ask('RegisterServer', 'Stop', [this.#locale]).catch(() => {});
   }
 }
 

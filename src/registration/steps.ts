@@ -1,9 +1,11 @@
 /**
  * The steps of a command, as they go: a line for each that ended, a spinner beside the one under way.
  *
+ * An interruption ends the one under way and lets no other begin.
  * Spinner and marks are for terminals only; everywhere else there are plain lines, or one JSON object for each step.
  */
 import type { Clock, Timer } from '../base/clock.ts';
+import { unlessAborted } from '../base/deadline.ts';
 import { codeOf, type ErrorCode, reasonOf, YggError } from '../base/errors.ts';
 import { printable } from '../base/printable.ts';
 import { green, type Printer, paint, red, type Screen } from '../base/printer.ts';
@@ -22,6 +24,8 @@ export interface Step {
   readonly doing: string;
   /** What to do about a failure of this code. */
   readonly advice?: Partial<Record<ErrorCode, string>>;
+  /** It only asks. */
+  readonly harmless?: boolean;
 }
 
 export interface Ended {
@@ -45,6 +49,8 @@ export interface StepsDeps {
   readonly out: LiveScreen;
   readonly err: LiveScreen;
   readonly clock: Pick<Clock, 'every'>;
+  /** Ctrl-C and its like. */
+  readonly interrupted: AbortSignal;
 }
 
 /** Of the longest subject, `yggd.service`. */
@@ -54,9 +60,16 @@ const frameInterval = 120;
 
 export class Steps {
   readonly #deps: StepsDeps;
+  /** What was done, and what was under way at an interruption, for its sentence. */
+  readonly #done: string[] = [];
+  #cut: Step | undefined;
 
   constructor(deps: StepsDeps) {
     this.#deps = deps;
+  }
+
+  get interrupted(): boolean {
+    return this.#deps.interrupted.aborted;
   }
 
   /** Does one step, and says how it ended. Throws what it throws, with the step and what to do in the sentence. */
@@ -66,13 +79,18 @@ export class Steps {
 
   /** Does what belongs to a step, without a line of its own when it ends well. */
   async during<T>(step: Step, act: () => Promise<T>): Promise<T> {
+    const { interrupted } = this.#deps;
+    interrupted.throwIfAborted();
     const spinner = this.#spin(step.doing);
     try {
-      return await act();
+      return await unlessAborted(interrupted, act());
     } catch (error) {
       spinner?.cancel();
-      await this.#sayFailure(step);
-      throw failureOf(step, error);
+      const cut = interrupted.aborted && error === interrupted.reason;
+      await this.#sayEnd(step, cut ? 'interrupted' : 'failed');
+      if (!cut) throw failureOf(step, error);
+      this.#cut = step;
+      throw error;
     } finally {
       spinner?.cancel();
     }
@@ -80,15 +98,27 @@ export class Steps {
 
   say({ name, subject }: Step, { state, text, fields = {} }: Ended): Promise<void> {
     const { printer, out } = this.#deps;
+    if (state === 'done') this.#done.push(`${subject} ${text}`);
     if (printer.format === 'json') return printer.result('', { step: name, state, ...fields });
     return printer.line(markedLine(out, 'good', subject, text));
   }
 
+  /** How far an interrupted command came. */
+  interruption(): YggError {
+    const cut = this.#cut;
+    const words = [cut === undefined ? 'Interrupted.' : `Interrupted while ${cut.doing}.`];
+    if (this.#done.length > 0) words.push(`Before it: ${this.#done.join('; ')}.`);
+    if (cut !== undefined && !cut.harmless) words.push('It may still happen, see ygg status.');
+    else if (this.#done.length === 0) words.push('Nothing was changed.');
+    words.push('The same command goes on from there.');
+    return new YggError('YGG_CLOSED', words.join(' '), { cause: this.#deps.interrupted.reason });
+  }
+
   /** Off a terminal the error alone says it. */
-  async #sayFailure({ name, subject, doing }: Step): Promise<void> {
+  async #sayEnd({ name, subject, doing }: Step, state: 'failed' | 'interrupted'): Promise<void> {
     const { printer, out } = this.#deps;
-    if (printer.format === 'json') await printer.result('', { step: name, state: 'failed' });
-    else if (out.live) await printer.line(markedLine(out, 'bad', subject, `${doing} failed`));
+    if (printer.format === 'json') await printer.result('', { step: name, state });
+    else if (out.live) await printer.line(markedLine(out, 'bad', subject, `${doing} ${state}`));
   }
 
   #spin(doing: string): Timer | undefined {

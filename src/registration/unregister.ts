@@ -17,7 +17,10 @@ export interface UnregisterDeps {
 export async function unregister({ rhsm, unit, steps }: UnregisterDeps): Promise<void> {
   const failures: unknown[] = [];
   const run = async (step: Step, act: () => Promise<Ended>): Promise<void> => {
-    await steps.run(step, act).catch((error: unknown) => failures.push(error));
+    await steps.run(step, act).catch((error: unknown) => {
+      if (steps.interrupted) throw error;
+      failures.push(error);
+    });
   };
   const advice = systemdAdvice(unit.name);
   await run({ name: 'stop', subject: unit.name, doing: `stopping ${unit.name}`, advice }, async () => {
@@ -30,7 +33,10 @@ export async function unregister({ rhsm, unit, steps }: UnregisterDeps): Promise
     (await unit.disable()) ? done('disabled') : already('already disabled'),
   );
   const refused = 'It may be gone from the server already: `subscription-manager clean` forgets it here.';
-  const step = { ...askingRhsm, name: 'unregister', doing: 'unregistering with RHSM' };
+  const step = {
+    ...askingRhsm,
+    ...{ name: 'unregister', doing: 'unregistering with RHSM', harmless: false },
+  };
   await run({ ...step, advice: { ...rhsmAdvice, YGG_SERVICE_REFUSED: refused } }, async () => {
     const consumer = await rhsm.consumer();
     if (consumer === '') return already('already unregistered');

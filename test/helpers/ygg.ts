@@ -35,13 +35,15 @@ export function startYgg(scope: Scope, { address, stdin = '', env }: YggOptions,
   return new Child(scope, '/bin/sh', shell, { env: environment(address, env) });
 }
 
-/** What a person does: waits for some text, then types. */
-export type Turn = readonly [expected: string, typed: string];
+/** What a person does: waits for some text, then types, or sends the signal of a number. */
+export type Turn = readonly [expected: string, deed: string | number];
 
 export interface TerminalEnd {
   readonly code: number | null;
   /** All that the terminal was sent. */
   readonly shown: string;
+  /** The terminal shows what is typed, line by line, as it did before. */
+  readonly usual: boolean;
 }
 
 /** Runs it at a terminal of its own, with a person at it. */

@@ -2,7 +2,8 @@
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { consumer, type FakeHost, newHost, startFakeHost } from '../../helpers/fake-host.ts';
 import { fileScope, testScope } from '../../helpers/test-scope.ts';
-import { type TerminalEnd, type Turn, yggAtTerminal } from '../../helpers/ygg.ts';
+import { waitFor } from '../../helpers/wait-for.ts';
+import { startYgg, type TerminalEnd, type Turn, yggAtTerminal } from '../../helpers/ygg.ts';
 
 const scope = fileScope();
 const password = 'correct horse';
@@ -65,8 +66,19 @@ describe('prompts', () => {
   });
 
   test('Ctrl-C ends it as it ends any program, and nothing is changed', async () => {
-    const { code } = await sit([['Password of alice: ', 'sec\u0003']], ['register', '-u', 'alice']);
-    expect(code).toBe(-2);
+    const turns: Turn[] = [['Password of alice: ', 'sec\u0003']];
+    const { code, usual } = await sit(turns, ['register', '-u', 'alice']);
+    expect({ code, usual }).toEqual({ code: -2, usual: true });
+    expect(host.calls('Start', 'Set')).toEqual([]);
+  });
+
+  test('SIGTERM at a question leaves the terminal as it was', async () => {
+    const turns: Turn[] = [['Password of alice: ', 15]];
+    const { code, shown, usual } = await sit(turns, ['register', '-u', 'alice']);
+    expect({ code, usual, last: screen(shown).at(-1) }).toEqual({
+      ...{ code: -15, usual: true },
+      last: 'ygg: Interrupted. Nothing was changed. The same command goes on from there.',
+    });
     expect(host.calls('Start', 'Set')).toEqual([]);
   });
 
@@ -76,6 +88,61 @@ describe('prompts', () => {
       code: 2,
       last: 'ygg: "Password of alice:" was not answered; nothing was registered.',
     });
+  });
+});
+
+describe('Ctrl-C during a step', () => {
+  const name = ['register', '-u', 'alice', '-p', password];
+
+  test.each([
+    ["RHSM's private connection is opened", 'Start'],
+    ['RHSM lists the organizations', 'GetOrgs'],
+  ])('while %s: RHSM stops listening, and nothing was changed', async (_, member) => {
+    host.become({ ...newHost, silent: [member] });
+    const { code, shown, usual } = await sit([['registering with RHSM', '\u0003']], name);
+    expect({ code, usual, lines: screen(shown).slice(-2) }).toEqual({
+      ...{ code: -2, usual: true },
+      lines: [
+        '✗ RHSM          registering with RHSM interrupted',
+        'ygg: Interrupted while registering with RHSM. Nothing was changed. The same command goes on from there.',
+      ],
+    });
+    expect(host.calls('Start', 'Stop').map(([called]) => called)).toEqual(['Start', 'Stop']);
+    expect(host.calls('EnableUnitFiles', 'StartUnit')).toEqual([]);
+  });
+
+  test('while RHSM registers: it may still happen, and RHSM stops listening', async () => {
+    host.become({ ...newHost, silent: ['Register'] });
+    const words = [...name, '-o', 'acme'];
+    const told = waitFor(() => host.calls('Register').length > 0, { what: 'call', deadline: 20_000 });
+    const child = startYgg(testScope(), { address: host.address }, ...words);
+    await told;
+    child.kill('SIGTERM');
+    expect(await child.ended(20_000)).toMatchObject({ signal: 'SIGTERM' });
+    expect(child.stderr).toEqual([
+      'ygg: Interrupted while registering with RHSM. It may still happen, see ygg status. The same command goes on from there.',
+    ]);
+    expect(host.calls('Start', 'Stop').map(([called]) => called)).toEqual(['Start', 'Stop']);
+  });
+
+  test('while systemd starts the service: what was done is said', async () => {
+    host.become({ ...newHost, job: 'never' });
+    const { code, shown, usual } = await sit([['starting yggd.service', '\u0003']], name);
+    expect({ code, usual, lines: screen(shown).slice(-2) }).toEqual({
+      ...{ code: -2, usual: true },
+      lines: [
+        '✗ yggd.service  starting yggd.service interrupted',
+        `ygg: Interrupted while starting yggd.service. Before it: RHSM registered as ${consumer} with acme; yggd.service enabled. It may still happen, see ygg status. The same command goes on from there.`,
+      ],
+    });
+  });
+
+  test('no other step of unregister begins', async () => {
+    const unit = { file: 'enabled', active: 'active', sub: 'running' };
+    host.become({ ...newHost, uuid: consumer, unit, job: 'never' });
+    const { code, shown } = await sit([['stopping yggd.service', '\u0003']], ['unregister']);
+    expect(code, shown).toBe(-2);
+    expect(host.calls('DisableUnitFiles', 'Unregister')).toEqual([]);
   });
 });
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Clock } from '../../../src/base/clock.ts';
-import { pause, within } from '../../../src/base/deadline.ts';
+import { pause, unlessAborted, within } from '../../../src/base/deadline.ts';
 
 /** A clock with a single timer that rings when told to. */
 function bell(): { clock: Pick<Clock, 'after'>; ring: () => void; armed: () => boolean } {
@@ -74,6 +74,29 @@ describe('within', () => {
 
   test('works in real time', async () => {
     await expect(within({ step: 'real', ms: 5 }, never)).rejects.toMatchObject({ code: 'YGG_DEADLINE' });
+  });
+});
+
+describe('unlessAborted', () => {
+  test('passes the end on, and rejects with the reason as soon as there is one', async () => {
+    const cut = new AbortController();
+    await expect(unlessAborted(cut.signal, Promise.resolve(42))).resolves.toBe(42);
+    await expect(unlessAborted(cut.signal, Promise.reject(new Error('own')))).rejects.toThrow('own');
+    const wait = unlessAborted(cut.signal, never());
+    cut.abort(new Error('cut'));
+    await expect(wait).rejects.toThrow('cut');
+    await expect(unlessAborted(cut.signal, never())).rejects.toThrow('cut');
+  });
+
+  test("what fails later is nobody else's affair", async () => {
+    let fail = (_: Error): void => {};
+    const late = new Promise<never>((_, reject) => {
+      fail = reject;
+    });
+    const cut = new AbortController();
+    cut.abort(new Error('cut'));
+    await expect(unlessAborted(cut.signal, late)).rejects.toThrow('cut');
+    fail(new Error('late'));
   });
 });
 
