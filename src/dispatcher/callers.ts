@@ -4,6 +4,7 @@
  * Owns every open socket. Passes the calls on together with who made them.
  */
 import type { DirectoryOwner } from '../host/user-directory.ts';
+import { largestFrame } from '../rpc/attach-frames.ts';
 import type { AttachStream } from '../rpc/attach-stream.ts';
 import { type DispatcherCalls, openDispatcherSocket } from '../rpc/dispatcher-socket.ts';
 import type { Data, Protocol, RegistrationRequest, WorkerSettings } from '../rpc/protocol.ts';
@@ -21,8 +22,10 @@ export interface CallersDeps extends SocketPlaceDeps {
   readonly attach: (caller: Caller, stream: AttachStream) => void;
 }
 
-/** Bytes that a socket takes in one message however small contents have to be: a hello and metadata need room too. */
-const leastReceived: number = 1024 * 1024;
+/** Bytes of the largest frame however small contents have to be: a hello and metadata need room too. */
+const leastFrame: number = 1024 * 1024;
+/** Bytes beyond the largest content and the largest frame that are still received, to be refused with a reason. */
+const headroom: number = 1024 * 1024;
 
 export class Callers {
   readonly #deps: CallersDeps;
@@ -89,7 +92,10 @@ export class Callers {
       },
     };
     const { mode } = caller.place;
-    const receiveLimit = Math.max(responseLimit, leastReceived);
-    return openDispatcherSocket({ path, mode, protocol, calls, receiveLimit });
+    return openDispatcherSocket({
+      ...{ path, mode, protocol, calls },
+      receiveLimit: Math.max(responseLimit, largestFrame) + headroom,
+      frameLimit: Math.min(largestFrame, Math.max(responseLimit, leastFrame)),
+    });
   }
 }

@@ -15,7 +15,6 @@ import {
 import { pause } from '../base/deadline.ts';
 import { reasonOf, type YggError } from '../base/errors.ts';
 import { addressFor } from './address.ts';
-import { largestFrame } from './attach-frames.ts';
 import { AttachStream } from './attach-stream.ts';
 import { openPrivateSocket } from './private-socket.ts';
 import type { Method } from './proto-file.ts';
@@ -40,6 +39,8 @@ export interface DispatcherSocketOptions {
   readonly calls: DispatcherCalls;
   /** Bytes of the largest message a worker may send, of whatever kind. */
   readonly receiveLimit: number;
+  /** Bytes of the largest frame of a stream; less than the receive limit, so that a larger one is our finding. */
+  readonly frameLimit: number;
   /** Milliseconds of silence after which the other side of a connection is asked whether it is still there. */
   readonly silence?: number;
 }
@@ -83,7 +84,13 @@ export async function openDispatcherSocket(options: DispatcherSocketOptions): Pr
   };
 }
 
-function serve({ protocol, calls, receiveLimit, silence = 60_000 }: DispatcherSocketOptions): Server {
+function serve({
+  protocol,
+  calls,
+  receiveLimit,
+  frameLimit,
+  silence = 60_000,
+}: DispatcherSocketOptions): Server {
   const server = new Server({
     'grpc.max_receive_message_length': receiveLimit,
     'grpc.max_concurrent_streams': 100,
@@ -109,10 +116,8 @@ function serve({ protocol, calls, receiveLimit, silence = 60_000 }: DispatcherSo
       else answer(null, result ? { response: result } : receipt);
     });
   });
-  // One that is larger would be refused before we see it.
-  const largest = Math.min(largestFrame, receiveLimit);
   const attach: handleBidiStreamingCall<Buffer, Buffer> = (call) =>
-    calls.attach(new AttachStream(call, Attach, largest));
+    calls.attach(new AttachStream(call, Attach, frameLimit));
   server.register(Attach.path, attach, asIs, asIs, 'bidi');
   serveUnary(server, GetConfig, (_request, _metadata, answer) => answer(null, calls.settings()));
   return server;

@@ -36,6 +36,9 @@ const postDeadline = 75_000;
 /** Milliseconds until an answer that was not taken now is sent again. */
 const rest = 1_000;
 
+/** What daemons on grpc-js and Go say of a message over their limit, with the status of a queue that is full: it never fits. */
+const tooLarge: RegExp = /message larger than max/i;
+
 export class UnaryClient {
   readonly link: UnaryLink;
   readonly #deps: UnaryClientDeps;
@@ -201,7 +204,7 @@ export class UnaryClient {
     this.#call(protocol.Send, data, posted ? postDeadline : callDeadline).then(
       ({ response }) => done(undefined, readHttpResult(response)),
       (error: ServiceError) => {
-        if (!again.includes(error.code)) {
+        if (!again.includes(error.code) || tooLarge.test(error.details)) {
           log.warn({ message_id: data.responseTo, error: error.details }, 'an answer was not taken');
           done(error);
         } else if (this.#ended.signal.aborted) done(error);

@@ -101,7 +101,7 @@ test('an answer larger than may be: refused, and the message that is never answe
     flags: ['--max-content-size', '64KiB'],
   });
   const id = await host.server.send({ directive: 'large', content: 'x'.repeat(100_000) });
-  expect(await book.reaches('send-failed', 1)).toMatchObject([{ code: status.RESOURCE_EXHAUSTED }]);
+  expect(await book.reaches('send-failed', 1)).toMatchObject([{ code: status.INVALID_ARGUMENT }]);
   await host.yggd.says({ message_id: id, msg: 'accepted and never answered, taken as done' });
   await goesOn(host);
   expect(await counted(host)).toMatchObject({ messages_unanswered: 1 });

@@ -200,6 +200,7 @@ async function open(socket: string, onSend: (data: Data) => void = () => {}): Pr
     path: socket,
     protocol,
     receiveLimit: 1024 * 1024,
+    frameLimit: 1024 * 1024,
     calls: {
       register: () => Promise.reject(new Error('not here')),
       send: (data, answer) => {

@@ -125,22 +125,22 @@ describe('hello and welcome', () => {
     expect(end.details).toContain('no frame');
   });
 
-  const large = { large: 'x'.repeat(5 * 1024 * 1024) };
-
   test.each([
-    ['over the largest frame', 8 * 1024 * 1024, 4 * 1024 * 1024],
-    ['over what the socket takes', 2 * 1024 * 1024, 2 * 1024 * 1024],
+    ['over the largest frame', 8 * 1024 * 1024, 4 * 1024 * 1024, 5_000_000],
+    ['over a limit of contents that is less', 2 * 1024 * 1024, 2 * 1024 * 1024, 3_000_000],
+    ['over what the socket takes', 3 * 1024 * 1024, 3 * 1024 * 1024, 6_000_000],
   ])(
     'a frame %s ends the stream, and what was in hand is decided on as ever',
-    async (_how, limit, largest) => {
+    async (_how, limit, largest, size) => {
       const bench = await rig({ responseLimit: limit });
       const worker = await spawned(bench);
       expect(worker.welcome?.largestFrame).toBe(largest);
       bench.hand();
       bench.hand();
       await worker.hears('deliveries', 2);
-      const answer = { messageId: 'a', responseTo: 'id-1', directive: 'echo', delivery: 1, metadata: large };
-      worker.say({ answers: [answer], outcomes: [{ delivery: 1 }] });
+      const answer = { messageId: 'a', responseTo: 'id-1', directive: 'echo', delivery: 1 };
+      const metadata = { large: 'x'.repeat(size) };
+      worker.say({ answers: [{ ...answer, metadata }], outcomes: [{ delivery: 1 }] });
       expect(await worker.ends()).toMatchObject({ code: 'RESOURCE_EXHAUSTED' });
       // The process goes on: it has both in hand, and ends one of them on its next stream.
       const again = await spawned(bench, { hello: { inWork: [1, 2] } });
@@ -170,10 +170,12 @@ describe('hello and welcome', () => {
       log: { ...silentLogger, warn: (fields) => said.push(fields) },
     });
     const worker = await spawned(bench);
-    worker.say({ answers: [{ messageId: 'a', directive: 'echo', metadata: large }] });
+    worker.say({
+      answers: [{ messageId: 'a', directive: 'echo', metadata: { large: 'x'.repeat(5_000_000) } }],
+    });
     await worker.ends();
     const code = 'YGG_MESSAGE_TOO_LARGE';
-    const error = expect.stringMatching(/^A frame has 52\d+ bytes and may have 4194304\.$/);
+    const error = expect.stringMatching(/^A frame has 5000\d+ bytes and may have 4194304\.$/);
     expect(said).toMatchObject([{ worker: file, code, error }]);
     expect(bench.counters.get('streams_refused')).toBe(1);
   });

@@ -26,6 +26,7 @@ async function open(silence: number): Promise<DispatcherSocket> {
       },
     },
     receiveLimit: 1024,
+    frameLimit: 1024,
     silence,
   });
   scope.defer(() => socket.close());

@@ -111,6 +111,29 @@ test('a worker registers where Attach and GetConfig are not known', async () => 
   await worksUnder(daemon, daemonSocket);
 });
 
+test('an answer that is larger than the daemon receives is not sent again, and the handler hears of it', async () => {
+  const folder = tempDir(testScope());
+  const [daemonSocket, workerSocket] = [path.join(folder, 'd.sock'), path.join(folder, 'w.sock')];
+  const daemon = await startOther(`unix:${daemonSocket}`, workerSocket, `unix:${workerSocket}`);
+  const worker = createWorker({
+    log: silentLogger,
+    handler: 'echo',
+    async onMessage(_message, job) {
+      // More than the four mebibytes of a server that says nothing else.
+      return await job.reply(Buffer.alloc(5_000_000)).catch(() => 'it was too large');
+    },
+  });
+  const running = worker.run({ daemon: daemonSocket, signals: false });
+  testScope().defer(() => worker.stop());
+  await waitFor(() => daemon.registered.length > 0, { what: 'registration' });
+  const rest = { responseTo: '', directive: 'echo', metadata: {} };
+  await daemon.send({ ...rest, messageId: 'm', content: Buffer.from('1') });
+  await waitFor(() => daemon.sent.length > 0, { what: 'the answer' });
+  expect(daemon.sent.map(({ content }) => String(content))).toEqual(['"it was too large"']);
+  await worker.stop();
+  await running;
+});
+
 const major = Number.parseInt(process.versions.node, 10);
 
 test.runIf(major >= 22)('abstract sockets are reached, both ways', async () => {
