@@ -36,6 +36,12 @@ export interface MarkedEnding {
 const workerSocket = /^[^/]{8}\.s$/;
 const userSocket = /^[^/]+\/[^/]{8}\.s$/;
 
+/**
+ * Milliseconds between two searches while what was found is ending: each reads two files of every process on the host, and
+ * nothing else happens meanwhile.
+ */
+const searchInterval = 200;
+
 /** Of every worker that is, or was, started from these places. */
 export function markOfPlaces({ runtimeDir, userSocketsDir }: SocketPlaces): Mark {
   const marks = [
@@ -75,13 +81,19 @@ export function findMarked(mark: Mark, self: number = process.pid): ProcessEntry
 export async function endMarked({ mark, log, patience, found, stuck }: MarkedEnding): Promise<void> {
   // Kept when its parent is gone, and with it the way by which it was found.
   const known = new Map<number, ProcessEntry>();
+  const living = (): ProcessEntry[] =>
+    [...known.values()].filter(({ pid, startTime }) => readProcess(pid)?.startTime === startTime);
+  let searchedAt = Number.NEGATIVE_INFINITY;
   const find = (): ProcessEntry[] => {
+    const still = living();
+    if (still.length > 0 && performance.now() - searchedAt < searchInterval) return still;
     for (const entry of findMarked(mark)) {
       if (known.has(entry.pid)) continue;
       known.set(entry.pid, entry);
       log.warn({ pid: entry.pid }, found);
     }
-    return [...known.values()].filter(({ pid, startTime }) => readProcess(pid)?.startTime === startTime);
+    searchedAt = performance.now();
+    return living();
   };
   const left = await endProcesses({ find, impatience: AbortSignal.timeout(patience) });
   for (const { pid } of left) log.error({ pid }, stuck);
