@@ -5,6 +5,7 @@ import { expect, test } from 'vitest';
 import { startHost } from '../helpers/host.ts';
 import { reply, startContentServer } from '../helpers/http-content.ts';
 import { rawContent } from '../helpers/mqtt-server.ts';
+import { alive } from '../helpers/processes.ts';
 import { tempDir } from '../helpers/temp-dir.ts';
 import { testScope } from '../helpers/test-scope.ts';
 import { waitFor } from '../helpers/wait-for.ts';
@@ -51,6 +52,33 @@ test('facts, command and webhook do their work, and nothing that their TOML does
   await waitFor(() => home.processes().length > 3, { what: 'the program' });
   await server.command('cancel', { directive: 'command', messageID: id });
   expect((await server.answer(id)).json['metadata']).toMatchObject({ reason: 'cancelled' });
+  await yggd.stopCleanly();
+});
+
+test('what the command worker runs ends when its worker is killed, and when the daemon stops', async () => {
+  const slow = '[settings.commands.slow]\nprogram = "/bin/sleep"\narguments = ["[0-9]+"]\n';
+  const { server, home, yggd } = await startHost(testScope(), {
+    workers: [builtWorker('command', slow)],
+    handlers: ['command'],
+  });
+  const worker = home.processes();
+  const program = async (): Promise<{ readonly id: string; readonly pid: number }> => {
+    const before = new Set(home.processes());
+    const id = await server.send({ directive: 'command', content: { command: 'slow', arguments: ['600'] } });
+    return {
+      id,
+      pid: await waitFor(() => home.processes().find((pid) => !before.has(pid)), { what: 'sleep' }),
+    };
+  };
+  const { id, pid } = await program();
+  for (const one of worker) process.kill(one, 'SIGKILL');
+  await waitFor(() => !alive(pid), { what: 'the end of the program', detail: () => yggd.output });
+  await yggd.says({ pid, msg: 'the worker has ended and left a process behind; ending it' });
+  expect((await server.answer(id)).json['metadata']).toMatchObject({ reason: 'outcome-unknown' });
+  await waitFor(() => home.processes().length === worker.length, { what: 'the next run of the worker' });
+
+  await program();
+  // Says itself that nothing is left.
   await yggd.stopCleanly();
 });
 
