@@ -163,6 +163,27 @@ describe('tries', () => {
     expect(house.server.calls).toHaveLength(3);
   });
 
+  test('until it is as old as it may be since a reload', async () => {
+    const house = await createHouse();
+    house.server.on('/a', reply(500));
+    const { sequence } = send(house, { to: '/a', returnedAt: house.clock.now() - 120_000 });
+    await tryAgain(house, 1_000, 2);
+    house.options.httpRetryAge = 60_000;
+    await tryAgain(house, 1_000, 3);
+    await expect.poll(() => house.journal.deaths.get(sequence)).toMatchObject({ reason: 'delivery-failed' });
+    expect(house.server.calls).toHaveLength(3);
+  });
+
+  test('an answer that looks final: as often as it may be since a reload', async () => {
+    const house = await createHouse();
+    house.server.on('/a', reply(404));
+    const { sequence } = send(house, { to: '/a' });
+    await tryAgain(house, 1_000, 2);
+    house.options.httpRetries = 3;
+    await tryAgain(house, 1_000, 3);
+    await expect.poll(() => house.journal.deaths.get(sequence)?.reason).toBe('delivery-failed');
+  });
+
   test('an answer that looks final: five times, over restarts too', async () => {
     const house = await createHouse();
     house.server.on('/a', reply(404, 'no such job'));

@@ -22,6 +22,8 @@ export const never: AbortSignal = new AbortController().signal;
 
 export interface House {
   readonly part: Part;
+  /** What the part reads; what is assigned here holds from then on. */
+  readonly options: { -readonly [Name in keyof DataProcessorOptions]: DataProcessorOptions[Name] };
   readonly signals: Signals;
   readonly datastore: Datastore;
   readonly journal: FakeJournal;
@@ -64,6 +66,17 @@ export async function createHouse({ client, asleep = false, ...options }: HouseO
     seen.set(signal, list);
     signals.observe(signal, (payload) => void list.push(payload));
   }
+  const now: House['options'] = {
+    dataHost: undefined,
+    contentHosts: [server.host],
+    contentHostsOnly: false,
+    brokerHosts: [],
+    httpRetries: 5,
+    httpTimeout: 600_000,
+    httpRetryAge: 86_400_000,
+    maxContentSize: 1_000,
+    ...options,
+  };
   const part = createDataProcessor({
     signals,
     datastore,
@@ -72,17 +85,7 @@ export async function createHouse({ client, asleep = false, ...options }: HouseO
     clock,
     random: () => 0,
     log,
-    options: {
-      dataHost: undefined,
-      contentHosts: [server.host],
-      contentHostsOnly: false,
-      brokerHosts: [],
-      httpRetries: 5,
-      httpTimeout: 600_000,
-      httpRetryAge: 86_400_000,
-      maxContentSize: 1_000,
-      ...options,
-    },
+    options: now,
     tls: () => ({}),
     version: '1.2.3',
     ...(client && { client }),
@@ -98,6 +101,7 @@ export async function createHouse({ client, asleep = false, ...options }: HouseO
 
   const house: House = {
     part,
+    options: now,
     signals,
     datastore,
     journal,
