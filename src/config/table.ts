@@ -218,7 +218,7 @@ export const optionTable: OptionTable = {
   },
   maxContentSize: {
     kind: size({ min: kibibyte, max: 64 * gibibyte }),
-    help: 'Largest content that is fetched',
+    help: 'Largest content that is fetched, or that a worker answers with',
     initial: 32 * mebibyte,
   },
   httpRetries: {
