@@ -27,7 +27,7 @@ export interface PublishingDeps {
 }
 
 /** PUBLISH packets in flight, or fewer where the broker takes fewer; the last places are for control/out. */
-const longestWindow = 16;
+const longestWindow = 64;
 const reservedPlaces = 2;
 /** Payload bytes of data in flight, but for a message that is larger by itself; each is held several times over. */
 const dataWindowBytes = 1024 * 1024;

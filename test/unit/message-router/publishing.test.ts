@@ -38,28 +38,28 @@ describe('publishing', () => {
     expect(published.map(({ message_id: id }) => id)).toEqual(ids);
   });
 
-  test('has at most 14 responses in flight, and places left for what is urgent', async () => {
+  test('has at most 62 responses in flight, and places left for what is urgent', async () => {
     const rig = await createRig();
     const connection = await online(rig);
     rig.broker.script.publish = () => 'silent';
-    for (let index = 0; index < 30; index += 1) rig.respond();
-    await rig.until('the window is full', () => said(connection, 'data/out').length === 14);
+    for (let index = 0; index < 80; index += 1) rig.respond();
+    await rig.until('the window is full', () => said(connection, 'data/out').length === 62);
     rig.tags['site'] = 'lab';
     rig.hostChanged();
     await rig.until('the status', () => said(connection, 'control/out').length === 2);
-    expect(said(connection, 'data/out')).toHaveLength(14);
+    expect(said(connection, 'data/out')).toHaveLength(62);
     for (const { messageId } of connection.publishes.slice(1, 6))
       connection.send({ cmd: 'puback', messageId: messageId ?? 0 });
-    await rig.until('five more', () => said(connection, 'data/out').length === 19);
+    await rig.until('five more', () => said(connection, 'data/out').length === 67);
   });
 
   test('what was in flight at a loss is sent again first, in order', async () => {
     const rig = await createRig();
     const connection = await online(rig);
     rig.broker.script.publish = () => 'silent';
-    const ids = Array.from({ length: 20 }, newId);
+    const ids = Array.from({ length: 80 }, newId);
     for (const messageId of ids) rig.respond({ messageId });
-    await rig.until('the window is full', () => said(connection, 'data/out').length === 14);
+    await rig.until('the window is full', () => said(connection, 'data/out').length === 62);
     delete rig.broker.script.publish;
     connection.drop();
     const second = await online(rig, 1);
