@@ -9,7 +9,7 @@
 import { isUtf8 } from 'node:buffer';
 import { asBuffer } from './base/bytes.ts';
 import { YggError } from './base/errors.ts';
-import { type Fields, readFields, readString, readStringMap, type StringMap } from './base/json-fields.ts';
+import { Fields, type StringMap } from './base/json-fields.ts';
 import { isJson } from './base/json-text.ts';
 
 export type { StringMap } from './base/json-fields.ts';
@@ -119,18 +119,16 @@ export function parseMessage(bytes: Uint8Array): Message {
   if (type === 'command') return commandOf(fields);
   if (type === 'event') return { type, ...envelopeOf(fields), event: stringOf(fields, 'content') };
   if (type !== 'connection-status') throw invalid(`type is ${shown(type)}`);
-  const content: unknown = JSON.parse(asBuffer(fields.get('content') ?? noValue).toString());
+  const content: unknown = JSON.parse(asBuffer(fields.bytes('content') ?? noValue).toString());
   if (!isRecord(content)) throw invalid('content is not an object');
   return { type, ...envelopeOf(fields), content };
 }
 
 /** What can still be read of a message that is damaged or cut short: for log lines and dead letters. */
 export function peekMessage(head: Uint8Array): { readonly messageId: string; readonly directive: string } {
-  const { fields } = readFields(head);
-  const read = (name: string): string => {
-    const value = fields.get(name) ?? noValue;
-    return isUtf8(value) ? (readString(value) ?? '').slice(0, maxIdLength) : '';
-  };
+  const fields = new Fields(head);
+  const read = (name: string): string =>
+    isUtf8(fields.bytes(name) ?? noValue) ? (fields.string(name) ?? '').slice(0, maxIdLength) : '';
   return { messageId: read('message_id'), directive: read('directive') };
 }
 
@@ -198,8 +196,8 @@ function startEnvelope(type: string, { messageId, responseTo = '', sent }: NewEn
 /** The fields of an envelope; `type`, where it is said, must be `expected`: the topic decides what a message is. */
 function openEnvelope(bytes: Uint8Array, expected?: string): Fields {
   if (!isUtf8(bytes)) throw invalid('it is not UTF-8');
-  const { fields, whole } = readFields(bytes);
-  if (!whole) throw invalid('it is not a JSON object');
+  const fields = new Fields(bytes);
+  if (!fields.whole) throw invalid('it is not a JSON object');
   if (expected !== undefined && fields.has('type')) {
     const type = stringOf(fields, 'type');
     if (type !== expected) throw invalid(`type is ${shown(type)}, expected "${expected}"`);
@@ -213,18 +211,18 @@ function dataOf(fields: Fields): DataMessage {
     ...envelopeOf(fields),
     directive: stringOf(fields, 'directive'),
     metadata: mapOf(fields, 'metadata'),
-    content: fields.get('content') ?? nothing,
+    content: fields.bytes('content') ?? nothing,
   };
 }
 
 function commandOf(fields: Fields): CommandMessage {
-  const content = readFields(fields.get('content') ?? nothing);
+  const content = new Fields(fields.bytes('content') ?? nothing);
   if (!content.whole) throw invalid('content is not an object');
   return {
     type: 'command',
     ...envelopeOf(fields),
-    command: stringOf(content.fields, 'command'),
-    arguments: mapOf(content.fields, 'arguments') ?? emptyMap,
+    command: stringOf(content, 'command'),
+    arguments: mapOf(content, 'arguments') ?? emptyMap,
   };
 }
 
@@ -237,7 +235,7 @@ function envelopeOf(fields: Fields): Envelope {
 
 /** Empty when the field is missing or null. */
 function stringOf(fields: Fields, name: string): string {
-  const text = readString(fields.get(name) ?? noValue);
+  const text = fields.string(name);
   if (text === undefined) throw invalid(`${name} is not a string`);
   return text;
 }
@@ -253,7 +251,7 @@ function timeOf(fields: Fields): number | undefined {
 }
 
 function mapOf(fields: Fields, name: string): StringMap | null {
-  const map = readStringMap(fields.get(name) ?? noValue);
+  const map = fields.stringMap(name);
   if (map === undefined) throw invalid(`${name} is not an object of strings`);
   return map;
 }

@@ -3,28 +3,67 @@
  *
  * Names match without regard to case and the last of a repeated one counts, as in Go.
  */
+import { isAscii } from 'node:buffer';
 import { asBuffer } from './bytes.ts';
 import { eachMember } from './json-text.ts';
-
-/** The raw value of each field under its name in lower case. */
-export type Fields = ReadonlyMap<string, Uint8Array>;
 
 /** A map of strings from outside; it has no prototype, so that every name is only a name. */
 export type StringMap = Readonly<Record<string, string>>;
 
-/** The fields up to the first fault, and whether there was none. */
-export function readFields(bytes: Uint8Array): { readonly fields: Fields; readonly whole: boolean } {
-  const fields = new Map<string, Uint8Array>();
-  const whole = eachMember(bytes, (keyStart, keyEnd, start, end) => {
-    fields.set(textBetween(bytes, keyStart, keyEnd).toLowerCase(), bytes.subarray(start, end));
-  });
-  return { fields, whole };
-}
+/**
+ * Bytes of the longest text that is decoded in one go, which makes its pieces cheap; each piece that somebody keeps
+ * keeps all of it in memory.
+ */
+const shortText = 1_024;
 
-/** The text of a raw value; empty for `null`, `undefined` for what is not a string. */
-export function readString(value: Uint8Array): string | undefined {
-  if (isNull(value)) return '';
-  return isString(value) ? textBetween(value, 1, value.length - 1) : undefined;
+/** An object's fields, under their names in lower case. */
+export class Fields {
+  readonly #source: Source;
+  /** Where the value of each begins and ends, one after the other. */
+  readonly #spans: number[] = [];
+  /** Where the span of each is found. */
+  readonly #places = new Map<string, number>();
+  /** Whether the text was one whole object; if not, the fields before the fault are here. */
+  readonly whole: boolean;
+
+  constructor(bytes: Uint8Array) {
+    const source = new Source(bytes);
+    this.#source = source;
+    this.whole = eachMember(bytes, (keyStart, keyEnd, start, end) => {
+      this.#places.set(source.text(keyStart, keyEnd).toLowerCase(), this.#spans.length);
+      this.#spans.push(start, end);
+    });
+  }
+
+  get names(): string[] {
+    return [...this.#places.keys()];
+  }
+
+  has(name: string): boolean {
+    return this.#places.has(name);
+  }
+
+  /** The raw value, a view. */
+  bytes(name: string): Uint8Array | undefined {
+    const place = this.#places.get(name);
+    return place === undefined ? undefined : this.#source.bytes.subarray(...this.#span(place));
+  }
+
+  /** A string; empty for `null` and for a field that is not there, `undefined` for what is not a string. */
+  string(name: string): string | undefined {
+    const place = this.#places.get(name);
+    return place === undefined ? '' : this.#source.string(...this.#span(place));
+  }
+
+  /** An object of strings ({@link readStringMap}); `null` for a field that is not there. */
+  stringMap(name: string): StringMap | null | undefined {
+    const value = this.bytes(name);
+    return value === undefined ? null : readStringMap(value);
+  }
+
+  #span(place: number): [start: number, end: number] {
+    return [this.#spans[place] ?? 0, this.#spans[place + 1] ?? 0];
+  }
 }
 
 /**
@@ -32,29 +71,43 @@ export function readString(value: Uint8Array): string | undefined {
  * JSON text. `null` for `null`, `undefined` for what is not such an object.
  */
 export function readStringMap(value: Uint8Array): StringMap | null | undefined {
-  if (isNull(value)) return null;
+  if (value[0] === letterN) return null;
   const map: Record<string, string> = Object.create(null);
+  const source = new Source(value);
   let flat = true;
   const whole = eachMember(value, (keyStart, keyEnd, start, end) => {
-    const member = value.subarray(start, end);
-    if (member[0] === 0x7b || member[0] === 0x5b) flat = false;
-    else map[textBetween(value, keyStart, keyEnd)] = readString(member) ?? asBuffer(member).toString();
+    if (value[start] === braceOpen || value[start] === bracketOpen) flat = false;
+    else map[source.text(keyStart, keyEnd)] = source.string(start, end) ?? source.text(start, end);
   });
   return whole && flat ? map : undefined;
 }
 
-/** Whether a raw value, known to be JSON, is `null`. */
-function isNull(value: Uint8Array): boolean {
-  return value[0] === 0x6e;
-}
+const quote = 0x22;
+const braceOpen = 0x7b;
+const bracketOpen = 0x5b;
+const letterN = 0x6e;
 
-function isString(value: Uint8Array): boolean {
-  return value[0] === 0x22;
-}
+/** JSON text, and pieces of it. */
+class Source {
+  readonly bytes: Buffer;
+  /** All of it, when it is short and a character is a byte. */
+  readonly #text: string | undefined;
 
-/** The text of a JSON string between its quotes. A lone surrogate, which UTF-8 cannot hold, becomes U+FFFD, as in Go. */
-function textBetween(bytes: Uint8Array, start: number, end: number): string {
-  const text = asBuffer(bytes).toString('utf8', start, end);
-  if (!text.includes('\\')) return text;
-  return Buffer.from(String(JSON.parse(`"${text}"`))).toString();
+  constructor(bytes: Uint8Array) {
+    this.bytes = asBuffer(bytes);
+    if (bytes.length <= shortText && isAscii(bytes)) this.#text = this.bytes.toString('latin1');
+  }
+
+  /** A raw value: the text of a string, empty for `null`, `undefined` for what is not a string. */
+  string(start: number, end: number): string | undefined {
+    if (this.bytes[start] === letterN) return '';
+    return this.bytes[start] === quote ? this.text(start + 1, end - 1) : undefined;
+  }
+
+  /** What stands between quotes. A lone surrogate, which UTF-8 cannot hold, becomes U+FFFD, as in Go. */
+  text(start: number, end: number): string {
+    const text = this.#text?.slice(start, end) ?? this.bytes.toString('utf8', start, end);
+    if (!text.includes('\\')) return text;
+    return Buffer.from(String(JSON.parse(`"${text}"`))).toString();
+  }
 }

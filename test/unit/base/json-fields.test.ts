@@ -1,32 +1,44 @@
 import { describe, expect, test } from 'vitest';
-import { readFields, readString, readStringMap } from '../../../src/base/json-fields.ts';
+import { Fields, readStringMap } from '../../../src/base/json-fields.ts';
 
 const bytes = (text: string): Buffer => Buffer.from(text);
 
-describe('readFields', () => {
+describe('Fields', () => {
   test('knows names in any case, escapes included, and the last of a repeated one', () => {
-    const { fields, whole } = readFields(bytes('{"Name": 1, "n\\u0061me":2 , "NAME" : [3] }'));
-    expect(whole).toBe(true);
-    expect([...fields].map(([name, value]) => [name, value.toString()])).toEqual([['name', '[3]']]);
+    const fields = new Fields(bytes('{"Name": 1, "n\\u0061me":2 , "NAME" : [3] }'));
+    expect(fields.whole).toBe(true);
+    expect(fields.names).toEqual(['name']);
+    expect(fields.bytes('name')?.toString()).toBe('[3]');
   });
 
   test('gives what comes before a fault', () => {
-    const { fields, whole } = readFields(bytes('{"a":"x","b":'));
-    expect(whole).toBe(false);
-    expect([...fields.keys()]).toEqual(['a']);
+    const fields = new Fields(bytes('{"a":"x","b":'));
+    expect([fields.whole, fields.names]).toEqual([false, ['a']]);
   });
-});
 
-describe('readString', () => {
   test.each([
     ['"x"', 'x'],
     ['"\\u00e9\\n"', 'é\n'],
+    ['"é"', 'é'],
     ['"a\\ud800"', 'a\ufffd'],
     ['null', ''],
     ['1', undefined],
     ['{}', undefined],
-  ])('%s', (text, expected) => {
-    expect(readString(bytes(text))).toBe(expected);
+  ])('the string %s, in a short text and in a long one', (text, expected) => {
+    for (const other of ['', 'o'.repeat(2_000)]) {
+      const fields = new Fields(bytes(`{"other":"${other}","field":${text}}`));
+      expect(fields.string('field')).toBe(expected);
+    }
+  });
+
+  test('what is not there is empty', () => {
+    const fields = new Fields(bytes('{}'));
+    expect([fields.has('a'), fields.bytes('a'), fields.string('a'), fields.stringMap('a')]).toEqual([
+      false,
+      undefined,
+      '',
+      null,
+    ]);
   });
 });
 
