@@ -14,6 +14,7 @@ import type { DeadReason, Outbox, ResponseRow } from '../journal/journal.ts';
 import { encodeData } from '../messages.ts';
 import type { OutTopic } from '../mqtt/connector.ts';
 import { Rest } from './rest.ts';
+import { SequenceQueue } from './sequence-queue.ts';
 
 export interface PublishingDeps {
   readonly outbox: Pick<Outbox, 'row' | 'body' | 'reports' | 'remove' | 'charge' | 'bury'>;
@@ -53,8 +54,8 @@ export class Publishing {
   /** Was in flight when a connection closed; by sequence, before everything else. */
   #again: number[] = [];
   /** To be published, in the order they were handed over. */
-  readonly #responses = new Set<number>();
-  readonly #reports = new Set<number>();
+  readonly #responses = new SequenceQueue();
+  readonly #reports = new SequenceQueue();
   /** Reports up to this sequence were read. */
   #reportsRead = 0;
   #reportsTurn = false;
@@ -184,13 +185,7 @@ export class Publishing {
     const [first, second] = this.#reportsTurn
       ? [this.#reports, this.#responses]
       : [this.#responses, this.#reports];
-    for (const queue of [first, second]) {
-      for (const sequence of queue) {
-        queue.delete(sequence);
-        return sequence;
-      }
-    }
-    return undefined;
+    return first.take() ?? second.take();
   }
 
   #hasPlace(row: ResponseRow): boolean {
