@@ -43,6 +43,8 @@ export const answerCredit: { readonly answers: number; readonly bytes: number } 
 const overdraft = { answers: 1024, bytes: 4 * 1024 * 1024 } as const;
 /** Ids that are known: more than a worker can have without a receipt. */
 const mostKnown: number = 2 * (answerCredit.answers + overdraft.answers);
+/** How many are forgotten at a time. */
+const forgetStep = 256;
 
 interface Writing {
   readonly answer: Answer;
@@ -243,6 +245,8 @@ export class AttachedAnswers {
 
   #remember(messageId: string): void {
     this.#known.set(messageId, 'writing');
+    // Some at a time: the oldest is found behind the places of all that were forgotten before.
+    if (this.#known.size < mostKnown + forgetStep) return;
     for (const [oldest, fate] of this.#known) {
       if (this.#known.size <= mostKnown || fate === 'writing') break;
       this.#known.delete(oldest);
