@@ -32,6 +32,8 @@ export interface PacketFilterOptions {
 /** Payload bytes kept of an oversize PUBLISH; before it come a topic of any length and the packet identifier. */
 const keptPayload = 4 * 1024;
 const keptBytes = 2 + 65_535 + 2 + keptPayload;
+/** PUBREC, PUBREL, PUBCOMP, SUBACK, UNSUBACK; MQTT.js answers a PUBREL without an identifier by throwing. */
+const identified: ReadonlySet<number> = new Set([5, 6, 7, 9, 11]);
 /** Bytes of the largest packet of any other type. */
 const maxOther = 64 * 1024;
 /** Bytes from which a piece is not copied to be written together with others. */
@@ -189,6 +191,8 @@ export class PacketFilter extends Duplex {
     if (length < 0) this.#refuse('a packet without a valid length');
     else if (type === publishType && qosOf(first) > 1) this.#refuse('a message with QoS 2 or 3');
     else if (type === pubackType && (first & 0x0f) !== 0) this.#refuse('a PUBACK with flags');
+    else if (identified.has(type) && length < 2)
+      this.#refuse(`a packet of type ${type} without a packet identifier`);
     else if (type !== publishType && length > maxOther)
       this.#refuse(`a packet of type ${type} with ${length} bytes`);
     else return true;

@@ -200,6 +200,8 @@ describe('PacketFilter', () => {
     ['a length that never ends', Buffer.from([0x30, 0xff, 0xff, 0xff, 0xff, 0x7f])],
     ['a SUBACK of a megabyte', Buffer.from([0x90, 0x80, 0x80, 0x40])],
     ['a PUBACK of one byte', Buffer.from([0x40, 0x01, 0x00])],
+    ['a PUBREL of one byte, which the library would throw at', Buffer.from([0x62, 0x01, 0x00])],
+    ['a SUBACK of nothing', Buffer.from([0x90, 0x00])],
     ['a message without a topic', Buffer.from([0x30, 0x02, 0x00, 0x00])],
     ['a message that ends inside its packet identifier', Buffer.from([0x32, 0x04, 0x00, 0x01, 0x74, 0x00])],
   ])('ends the connection on %s', async (_, bytes) => {
