@@ -254,6 +254,11 @@ export const trials: readonly Trial[] = [
           // Less would mean that nobody listened.
           atLeast: inputs / 20,
         },
+        {
+          name: 'the same, over websockets',
+          value: result.overWebsockets,
+          atLeast: inputs / 80,
+        },
       ];
     },
   },

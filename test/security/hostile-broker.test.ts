@@ -4,7 +4,7 @@ import { testScope } from '../helpers/test-scope.ts';
 import { hostileBroker } from './hostile/broker.ts';
 
 test('a broker that says whatever it likes neither crashes nor hangs a connection', async () => {
-  const { failures, inputs, taken, connections } = await hostileBroker(testScope(), {
+  const { failures, inputs, taken, connections, overWebsockets } = await hostileBroker(testScope(), {
     seed: 1,
     inputs: 5_000,
   });
@@ -12,5 +12,6 @@ test('a broker that says whatever it likes neither crashes nor hangs a connectio
   expect(inputs).toBeGreaterThanOrEqual(5_000);
   // Most of what was said was understood, so the rest was read too.
   expect(taken).toBeGreaterThan(inputs / 20);
+  expect(overWebsockets).toBeGreaterThan(inputs / 80);
   expect(connections).toBeGreaterThan(100);
 });

@@ -1,6 +1,6 @@
 /**
  * A broker that says whatever it likes to a connection as the daemon has it: MQTT.js behind the packet filter, and the
- * readers of messages behind that.
+ * readers of messages behind that. One connection in four is a websocket.
  *
  * What must hold: nothing throws where nobody catches it, every connection that the broker ends is told as ended, and
  * the client subscribes and publishes on its own four topics alone.
@@ -22,6 +22,7 @@ import { near } from '../../helpers/near-inputs.ts';
 import type { Scope } from '../../helpers/scope.ts';
 import { waitFor } from '../../helpers/wait-for.ts';
 import { type Faults, watchFaults } from './faults.ts';
+import { type Framing, framings, type Line, overSocket, overWebsocket } from './websocket.ts';
 
 /** One connection: what the broker answers to CONNECT and SUBSCRIBE, and what it says then. */
 interface Visit {
@@ -31,6 +32,8 @@ interface Visit {
   readonly frames: readonly Uint8Array[];
   /** Bytes of each write. */
   readonly piece: number;
+  /** Not set: no websocket. */
+  readonly framing: Framing | undefined;
 }
 
 export interface Hostility {
@@ -41,6 +44,8 @@ export interface Hostility {
   readonly ended: number;
   /** Messages that were taken for such. */
   readonly taken: number;
+  /** Those of them that came over websockets. */
+  readonly overWebsockets: number;
   readonly failures: readonly string[];
 }
 
@@ -87,7 +92,7 @@ const others: Arbitrary<Uint8Array> = fc.constantFrom(
 );
 
 /** Packets after which nothing is as it was. */
-const last: Arbitrary<Uint8Array> = fc.constantFrom(
+const lastWords: Arbitrary<Uint8Array> = fc.constantFrom(
   packet({ cmd: 'disconnect' }),
   packet({ cmd: 'connack', returnCode: 0, sessionPresent: false }),
   packet({
@@ -111,6 +116,16 @@ const last: Arbitrary<Uint8Array> = fc.constantFrom(
   Buffer.from([0x30, 0xff, 0xff, 0xff, 0x7f, 0, 1, 0x61]),
   Buffer.from([0x30, 0xff, 0xff, 0xff, 0xff, 0xff]),
 );
+
+/** Packets of any type that are too short for what they should say. */
+const stumps: Arbitrary<Uint8Array> = fc
+  .tuple(
+    fc.constantFrom(0x20, 0x30, 0x32, 0x40, 0x50, 0x62, 0x70, 0x90, 0xb0, 0xd0, 0xe0, 0xf0),
+    fc.uint8Array({ maxLength: 3 }),
+  )
+  .map(([first, body]) => Buffer.from([first, body.length, ...body]));
+
+const last: Arbitrary<Uint8Array> = fc.oneof(lastWords, stumps);
 
 /** What a broker that took the host would answer, in either version; the packet id is put in when it is known. */
 const welcome = {
@@ -152,6 +167,7 @@ function visitsOf(version: Version): Arbitrary<Visit> {
       { minLength: framesPerVisit, maxLength: framesPerVisit },
     ),
     piece: fc.integer({ min: 1, max: 4_096 }),
+    framing: fc.oneof({ weight: 3, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: framings }),
   });
 }
 
@@ -163,7 +179,7 @@ export async function hostileBroker(
   { seed, inputs }: { readonly seed: number; readonly inputs: number },
 ): Promise<Hostility> {
   const faults = watchFaults(scope);
-  const tally = { inputs: 0, connections: 0, ended: 0, taken: 0 };
+  const tally = { inputs: 0, connections: 0, ended: 0, taken: 0, overWebsockets: 0 };
   const wanted = Math.ceil(inputs / framesPerVisit);
   // In portions: a list of all of them would be kept in memory.
   for (let done = 0, portion = 0; done < wanted; portion += 1) {
@@ -177,6 +193,7 @@ export async function hostileBroker(
         tally.connections += 1;
         tally.ended += ended ? 1 : 0;
         tally.taken += taken;
+        if (visit.framing) tally.overWebsockets += taken;
       }
     };
     await Promise.all(Array.from({ length: visitsAtOnce }, worker));
@@ -200,7 +217,7 @@ async function meet(
   });
   const { port } = server.address() as AddressInfo;
   const connector = createMqttConnector({
-    brokers: [parseBrokerAddress(`mqtt://127.0.0.1:${port}`)],
+    brokers: [parseBrokerAddress(`${visit.framing ? 'ws' : 'mqtt'}://127.0.0.1:${port}`)],
     topics,
     clientId: 'host',
     tls: () => ({}),
@@ -254,12 +271,14 @@ function read({ payload, topic }: Incoming, faults: Faults): void {
   }
 }
 
-function serve(socket: Socket, { version, connack, suback, frames, piece }: Visit, faults: Faults): void {
+function serve(socket: Socket, visit: Visit, faults: Faults): void {
+  const { version, connack, suback, frames, piece, framing } = visit;
   const packets = parser({ protocolVersion: version });
   socket.on('error', () => {});
-  socket.on('data', (chunk) => packets.parse(chunk));
+  const onBytes = (bytes: Buffer): void => void packets.parse(bytes);
+  const line = framing ? overWebsocket(socket, framing, onBytes) : overSocket(socket, onBytes);
   packets.on('packet', (said) => {
-    if (said.cmd === 'connect') socket.write(connack);
+    if (said.cmd === 'connect') line.write(connack);
     if (said.cmd === 'publish' && !ownTopics.has(said.topic)) faults.add(`published on ${said.topic}`);
     if (said.cmd !== 'subscribe') return;
     for (const { topic } of said.subscriptions) {
@@ -268,17 +287,17 @@ function serve(socket: Socket, { version, connack, suback, frames, piece }: Visi
     // Most generated answers are to be taken for the answer to this.
     const answer = Buffer.from(suback);
     if (answer[0] === 0x90 && answer.length > 3) answer.writeUInt16BE(said.messageId ?? 0, 2);
-    socket.write(answer);
-    void say(socket, Buffer.concat(frames), piece);
+    line.write(answer);
+    void say(socket, line, Buffer.concat(frames), piece);
   });
   packets.on('error', (error) => faults.add(`the client's own bytes: ${error.message}`));
   // Whoever does not subscribe, for what it was told, is left after a while.
   setTimeout(() => socket.destroy(), 8_000).unref();
 }
 
-async function say(socket: Socket, bytes: Buffer, piece: number): Promise<void> {
+async function say(socket: Socket, line: Line, bytes: Buffer, piece: number): Promise<void> {
   for (let at = 0; at < bytes.length && socket.writable; at += piece) {
-    socket.write(bytes.subarray(at, at + piece));
+    line.write(bytes.subarray(at, at + piece));
     if (at % (piece * 16) === 0) await new Promise((resolve) => setImmediate(resolve));
   }
   socket.end();

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
@@ -15,17 +14,9 @@ import { createTopics } from '../../../src/mqtt/topics.ts';
 import { createCertificates } from '../../helpers/certificates.ts';
 import { testScope } from '../../helpers/test-scope.ts';
 import { waitFor } from '../../helpers/wait-for.ts';
+import { ClientFrames, frame, upgradeAnswer } from '../../helpers/websocket.ts';
 
 const topics = createTopics('yggdrasil', 'host');
-
-/** A binary frame of a server (RFC 6455, 5.2); `announced` bytes are said to follow. */
-function frame(payload: Buffer, announced: number = payload.length): Buffer {
-  const header = Buffer.alloc(10);
-  header[0] = 0x82;
-  header[1] = 127;
-  header.writeBigUInt64BE(BigInt(announced), 2);
-  return Buffer.concat([header, payload]);
-}
 
 interface Opened {
   readonly connecting: Promise<Connected>;
@@ -80,18 +71,7 @@ async function open(
 }
 
 function accept(socket: Duplex, { headers }: IncomingMessage): void {
-  const key = createHash('sha1')
-    .update(`${headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`)
-    .digest('base64');
-  socket.write(
-    `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${key}\r\nSec-WebSocket-Protocol: mqtt\r\n\r\n`,
-  );
-}
-
-/** What a short frame of a client carries (RFC 6455, 5.3). */
-function unmasked(chunk: Buffer): Buffer {
-  const mask = chunk.subarray(2, 6);
-  return Buffer.from(chunk.subarray(6).map((byte, index) => byte ^ (mask[index % 4] ?? 0)));
+  socket.write(upgradeAnswer(String(headers['sec-websocket-key'])));
 }
 
 const connack = generate({ cmd: 'connack', returnCode: 0, sessionPresent: false });
@@ -114,7 +94,7 @@ test('packets are read out of frames, wherever these begin and end', async () =>
       socket.write(frame(connack.subarray(0, 3)));
       socket.write(frame(connack.subarray(3)));
       socket.once('data', (chunk: Buffer) => {
-        const messageId = unmasked(chunk).readUInt16BE(2);
+        const messageId = new ClientFrames().take(chunk).readUInt16BE(2);
         socket.write(frame(generate({ cmd: 'suback', messageId, granted: [1, 1] })));
         socket.write(Buffer.concat([frame(message.subarray(0, 5)), frame(message.subarray(5))]));
       });
