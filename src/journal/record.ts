@@ -5,8 +5,8 @@
  * came. JSON because V8 writes and reads it natively in less time than any encoder in JavaScript needs, and because
  * a journal that somebody has to look into after an accident can then be read with `strings`.
  */
+import { crc32 } from 'node:zlib';
 import { asBuffer } from '../base/bytes.ts';
-import { crc32 } from './checksum.ts';
 
 /** Counted up when a record changes its form. Records of the version before are read too. */
 const recordVersion = 1;
@@ -51,7 +51,7 @@ export function unsealContent(record: Uint8Array): { fields: Fields; content: Ui
 
 function seal(record: Buffer): Buffer {
   record[0] = recordVersion;
-  record.writeUInt32LE(crc32(record, headerSize), 1);
+  record.writeUInt32LE(crc32(record.subarray(headerSize)), 1);
   return record;
 }
 
@@ -62,7 +62,8 @@ function unseal(record: Uint8Array): Buffer {
   if (version > recordVersion || version < Math.max(1, recordVersion - 1)) {
     throw new DamagedRecord(`its version is ${version}`);
   }
-  if (bytes.readUInt32LE(1) !== crc32(bytes, headerSize)) throw new DamagedRecord('its checksum is wrong');
+  if (bytes.readUInt32LE(1) !== crc32(bytes.subarray(headerSize)))
+    throw new DamagedRecord('its checksum is wrong');
   return bytes;
 }
 
