@@ -4,18 +4,27 @@
  *
  *   version   the form of what is beside it; one line
  *   clean     there if and only if the last end was clean and nothing was opened since
- *   data.mdb, lock.mdb, content/
+ *   log.0, log.1, data.mdb, lock.mdb, content/
  *
  * These marks are files of their own, because damaged LMDB files may end the process that looks into them.
  */
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+} from 'node:fs';
 import path from 'node:path';
 import { writeDurably } from '../base/durable-file.ts';
 import { systemCodeOf, YggError } from '../base/errors.ts';
 import { dataFile } from './lmdb-environment.ts';
 
 /** Counted up when tables or records change so that an older program would misread them. */
-export const journalVersion = 1;
+export const journalVersion = 2;
 
 const versionFile = 'version';
 const cleanFile = 'clean';
@@ -44,12 +53,17 @@ export function examine(directory: string): DirectoryState {
 
 /** Moves the directory aside whole; returns where it is now. */
 export function moveAside(directory: string, why: Unusable, now: number): string {
+  const aside = asidePath(directory, why, now);
+  renameSync(directory, aside);
+  return aside;
+}
+
+/** A name beside `file` that nothing has. */
+function asidePath(file: string, why: Unusable, now: number): string {
   const time = new Date(now).toISOString().replace(/[-:]|\.\d+/g, '');
   for (let number = 0; ; number++) {
-    const aside = `${directory}.${why}-${time}${number === 0 ? '' : `-${number}`}`;
-    if (existsSync(aside)) continue;
-    renameSync(directory, aside);
-    return aside;
+    const aside = `${file}.${why}-${time}${number === 0 ? '' : `-${number}`}`;
+    if (!existsSync(aside)) return aside;
   }
 }
 
@@ -64,6 +78,13 @@ export function prepare(directory: string): { readonly contentDirectory: string 
   rmSync(path.join(directory, cleanFile), { force: true });
   writeDurably(path.join(directory, versionFile), `${journalVersion}\n`, 0o600);
   return { contentDirectory };
+}
+
+/** Copies a file that is going to be written over; returns where the copy is, or where it should have been. */
+export function keepDamaged(file: string, now: number): string {
+  const copy = asidePath(file, 'damaged', now);
+  copyFileSync(file, copy);
+  return copy;
 }
 
 export function markClean(directory: string): void {

@@ -3,9 +3,13 @@
  */
 import type { TableFormat } from './ledger-table.ts';
 import { sealContent, sealFields, unsealContent, unsealFields } from './record.ts';
+import type { Store } from './store.ts';
 
 /** How many damaged records are kept for somebody to look at. */
 export const damagedLimit = 1_000;
+
+/** Under which `meta` has the last sequence that was given out. */
+export const sequenceKey = 'sequence';
 
 export const metaTable: TableFormat<string, number> = {
   name: 'meta',
@@ -13,6 +17,12 @@ export const metaTable: TableFormat<string, number> = {
   decode: (_key, record) => unsealFields(record).number(),
   keep: Infinity,
 };
+
+/** The last sequence that was given out, as a transaction said; 0 when there was none. */
+export function sequenceIn(store: Store): number {
+  const record = store.get(metaTable.name, sequenceKey);
+  return record ? metaTable.decode(sequenceKey, record) : 0;
+}
 
 /** A record that was not what had been written, as it was found. */
 export interface DamagedEntry {

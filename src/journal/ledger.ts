@@ -12,7 +12,13 @@
 import type { Clock, Timer } from '../base/clock.ts';
 import { YggError } from '../base/errors.ts';
 import { type Batch, emptyBatch } from './ledger-batch.ts';
-import { type DamagedEntry, damagedLimit, damagedTable, metaTable } from './ledger-own-tables.ts';
+import {
+  type DamagedEntry,
+  damagedLimit,
+  damagedTable,
+  metaTable,
+  sequenceKey,
+} from './ledger-own-tables.ts';
 import { LedgerTable, type TableFormat, type TableHost } from './ledger-table.ts';
 import { Outcome } from './outcome.ts';
 import type { Key, Store, Write, Written } from './store.ts';
@@ -67,7 +73,7 @@ export class Ledger implements TableHost {
     this.store = deps.store;
     this.#meta = this.table(metaTable, '', '\uffff');
     this.#damaged = this.table(damagedTable);
-    this.#sequence = this.#meta.get('sequence') ?? 0;
+    this.#sequence = this.#meta.get(sequenceKey) ?? 0;
   }
 
   /** Opens a table; `first` and `last` enclose the keys of one that is kept whole. */
@@ -195,8 +201,8 @@ export class Ledger implements TableHost {
     this.#housekeeping();
     const batch = this.#gathering;
     // A batch without writes is sent too while there is trouble: it finds out whether the disk is well again.
-    if (this.#trouble || (this.#meta.get('sequence') ?? 0) !== this.#sequence) {
-      this.#meta.put('sequence', this.#sequence);
+    if (this.#trouble || (this.#meta.get(sequenceKey) ?? 0) !== this.#sequence) {
+      this.#meta.put(sequenceKey, this.#sequence);
     }
     const writes: Write[] = [];
     for (const table of this.#tables) table.send(writes);

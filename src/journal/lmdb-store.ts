@@ -10,11 +10,12 @@
  * - When the file cannot grow, lmdb writes its error text past the end of a buffer, and the process may abort. So a
  *   transaction is begun only when the file system has room for it.
  */
-import { chmodSync, statfsSync } from 'node:fs';
+import { chmodSync } from 'node:fs';
 import path from 'node:path';
 import type { Database, RootDatabase } from 'lmdb';
 import type { Clock, Timer } from '../base/clock.ts';
 import { reasonOf, YggError } from '../base/errors.ts';
+import { type MeasureSpace, measureSpace, requireSpace, writeFailure } from './disk-space.ts';
 import { dataFile, type LmdbKey, lockFile, openEnvironment } from './lmdb-environment.ts';
 import {
   compareKeys,
@@ -32,17 +33,9 @@ export interface LmdbStoreDeps {
   /** Names of the tables. */
   readonly tables: readonly string[];
   readonly clock: Clock;
-  /** What the file system of `directory` has room for, in bytes. */
-  readonly space?: (directory: string) => Space;
+  readonly space?: MeasureSpace;
 }
 
-export interface Space {
-  readonly free: number;
-  readonly total: number;
-}
-
-/** Left free by every write: another program may fill the disk between the look and the write. */
-const largestReserve = 8 * 1024 * 1024;
 /** LMDB copies the pages on the way to what it changes: this is more than it takes. */
 const bytesPerWrite = 4 * 4_096;
 /** Milliseconds between tries to flush what was committed and not flushed. */
@@ -56,7 +49,7 @@ const flushKey = 1;
 export class LmdbStore implements Store {
   readonly #directory: string;
   readonly #clock: Clock;
-  readonly #space: (directory: string) => Space;
+  readonly #space: MeasureSpace;
   readonly #root: RootDatabase<Uint8Array, LmdbKey>;
   readonly #tables = new Map<string, Database<Uint8Array, LmdbKey>>();
   #count = 0;
@@ -64,7 +57,7 @@ export class LmdbStore implements Store {
   #unflushed: Array<() => void> = [];
   #flushRetry: Timer | undefined;
 
-  constructor({ directory, tables, clock, space = spaceOf }: LmdbStoreDeps) {
+  constructor({ directory, tables, clock, space = measureSpace }: LmdbStoreDeps) {
     this.#directory = directory;
     this.#clock = clock;
     this.#space = space;
@@ -136,7 +129,7 @@ export class LmdbStore implements Store {
     try {
       await this.#transact([...writes, counted]);
     } catch (error) {
-      const failure = await failureOf(error);
+      const failure = writeFailure(await causeOf(error));
       this.#root.resetReadTxn();
       if (this.#countOnDisk() !== count) throw failure;
       // The data is there, only its flush failed. It stays: taking it back now would lose what it removed.
@@ -182,21 +175,9 @@ export class LmdbStore implements Store {
   }
 
   #checkSpace(writes: readonly Write[]): void {
-    let space: Space;
-    try {
-      space = this.#space(this.#directory);
-    } catch (cause) {
-      throw new YggError('YGG_JOURNAL_IO', `${this.#directory} cannot be looked at: ${reasonOf(cause)}`, {
-        cause,
-      });
-    }
-    let needed = Math.min(largestReserve, space.total / 64);
+    let needed = 0;
     for (const { value } of writes) needed += bytesPerWrite + 2 * (value?.length ?? 0);
-    if (space.free >= needed) return;
-    throw new YggError(
-      'YGG_JOURNAL_FULL',
-      `The disk of ${this.#directory} has ${space.free} bytes left, ${Math.ceil(needed)} are needed: make room.`,
-    );
+    requireSpace(this.#directory, needed, this.#space);
   }
 
   #countOnDisk(): number {
@@ -213,25 +194,6 @@ export class LmdbStore implements Store {
 
 function lmdbKey(key: Key): LmdbKey {
   return typeof key === 'object' ? [key[0], key[1]] : key;
-}
-
-function spaceOf(directory: string): Space {
-  const { bsize, blocks, bfree, bavail } = statfsSync(directory);
-  // Only root may use the last blocks.
-  return { free: (process.getuid?.() === 0 ? bfree : bavail) * bsize, total: blocks * bsize };
-}
-
-/** EFBIG, ENOSPC, EDQUOT, and LMDB's own MDB_MAP_FULL. */
-const fullCodes: ReadonlySet<unknown> = new Set([27, 28, 122, -30_792]);
-
-async function failureOf(error: unknown): Promise<YggError> {
-  const cause = await causeOf(error);
-  const code = typeof cause === 'object' && cause !== null && 'code' in cause ? cause.code : undefined;
-  return new YggError(
-    fullCodes.has(code) ? 'YGG_JOURNAL_FULL' : 'YGG_JOURNAL_IO',
-    `The journal could not be written: ${reasonOf(cause)}`,
-    { cause },
-  );
 }
 
 /** lmdb tells why a commit failed by a promise on the error; left alone it would be an unhandled rejection. */

@@ -2,19 +2,31 @@
  * Opens the journal of a state directory, whatever state it is in: a journal that cannot be used is moved aside
  * whole and a fresh one opened, because a host without its daemon is worse off than one without its backlog.
  */
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Clock } from '../base/clock.ts';
 import { reasonOf, YggError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
+import { checkpointTable } from './checkpoints.ts';
 import { createJournal } from './create-journal.ts';
 import type { Journal, JournalLimits } from './journal.ts';
-import { examine, markClean, moveAside, prepare, removeStrays, type Unusable } from './journal-directory.ts';
+import {
+  examine,
+  keepDamaged,
+  markClean,
+  moveAside,
+  prepare,
+  removeStrays,
+  type Unusable,
+} from './journal-directory.ts';
+import { sequenceIn } from './ledger-own-tables.ts';
 import { unreadable } from './lmdb-environment.ts';
 import { LmdbStore } from './lmdb-store.ts';
+import type { Store } from './store.ts';
 import { tableNames } from './tables.ts';
+import { WriteAheadStore } from './write-ahead-store.ts';
 
 export interface ProbeOutcome {
   readonly exitCode: number | null;
@@ -71,7 +83,7 @@ export async function openJournal(deps: OpenJournalDeps): Promise<Journal> {
 function openPrepared(deps: OpenJournalDeps, cleanStart: boolean): Journal {
   const { directory, limits, clock, log, count, onAlarm, visitor = false } = deps;
   const { contentDirectory } = prepare(directory);
-  const store = new LmdbStore({ directory, tables: tableNames, clock });
+  const store = openStore(deps);
   try {
     const { journal, isReferred } = createJournal({
       store,
@@ -115,6 +127,28 @@ function openPrepared(deps: OpenJournalDeps, cleanStart: boolean): Journal {
     return journal;
   } catch (error) {
     void store.close();
+    throw error;
+  }
+}
+
+function openStore({ directory, clock, log, count, onAlarm }: OpenJournalDeps): Store {
+  const tables = new LmdbStore({ directory, tables: [...tableNames, checkpointTable], clock });
+  try {
+    return new WriteAheadStore({
+      directory,
+      tables,
+      highest: sequenceIn(tables),
+      clock,
+      randomBytes,
+      onDamaged(file, reason) {
+        const kept = keepDamaged(path.join(directory, file), clock.now());
+        count('journal_records_damaged');
+        log.error({ file: kept, error: reason }, 'a part of the journal could not be read and is set aside');
+        onAlarm(`A part of the journal could not be read: ${reason} It was copied to ${kept}.`);
+      },
+    });
+  } catch (error) {
+    void tables.close();
     throw error;
   }
 }

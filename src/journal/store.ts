@@ -4,13 +4,16 @@
  * The rules of the journal stand on this alone, so that they can be tried with a disk that is full, broken or slow.
  */
 
-/** A sequence, a name, or a sequence within a directive. Numbers are whole and not negative. */
+/**
+ * A sequence, a name, or a sequence within a directive. Numbers are whole and not negative; within one table a sequence
+ * belongs to one directive only.
+ */
 export type Key = number | string | readonly [directive: string, sequence: number];
 
 export interface Write<K extends Key = Key> {
   readonly table: string;
   readonly key: K;
-  /** `undefined` removes. The bytes are not changed until the write has ended. */
+  /** `undefined` removes. The bytes are the store's from now on: nobody changes them. */
   readonly value: Uint8Array | undefined;
 }
 
@@ -45,7 +48,7 @@ export interface Store {
   close(): Promise<void>;
 }
 
-/** Directives before sequences. The order of texts is nobody's affair but that equal ones are together. */
+/** Directives before sequences; texts as their UTF-8 bytes are ordered, which is how LMDB orders them. */
 export function compareKeys(a: Key, b: Key): number {
   if (typeof a === 'number' && typeof b === 'number') return a - b;
   if (typeof a === 'string' && typeof b === 'string') return compareTexts(a, b);
@@ -53,7 +56,11 @@ export function compareKeys(a: Key, b: Key): number {
   throw new TypeError('the keys of a table are of one kind');
 }
 
+/** A code unit of a surrogate pair: it stands for what comes after all other code units. */
+const surrogate = /[\ud800-\udfff]/;
+
 function compareTexts(a: string, b: string): number {
   if (a === b) return 0;
+  if (surrogate.test(a) || surrogate.test(b)) return Buffer.compare(Buffer.from(a), Buffer.from(b));
   return a < b ? -1 : 1;
 }

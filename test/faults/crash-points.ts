@@ -20,9 +20,12 @@ function after(name: string, file: string, find: string): CrashPoint {
 const points: readonly CrashPoint[] = [
   before('replay', 'src/dispatcher/leftovers', 'settle(deps, row);'),
   before('receive', 'src/message-router/intake', "this.#deps.counters.count('messages_received');"),
-  after('commit-before', 'src/journal/lmdb-store', 'this.#count += 1;'),
-  before('commit-after', 'src/journal/lmdb-store', 'void this.#root.flushed.then(() => {'),
-  after('flush-after', 'src/journal/lmdb-store', 'void this.#root.flushed.then(() => {'),
+  after('commit-before', 'src/journal/write-ahead-store', 'this.#isAppending = true;'),
+  after('commit-after', 'src/journal/log-segment', 'await this.#file.write(pieces, this.#size);'),
+  after('flush-after', 'src/journal/log-segment', 'this.#flushedRecords = records;'),
+  before('segment-begun', 'src/journal/write-ahead-store', 'return this.#active;'),
+  after('checkpoint-step', 'src/journal/checkpoints', 'await this.#deps.tables.write(writes).committed;'),
+  before('checkpoint-after', 'src/journal/checkpoints', 'this.#segments.shift();'),
   before('puback-before', 'src/mqtt/mqtt-connection', 'this.#filter.send(puback(packetId));'),
   after('puback-after', 'src/mqtt/packet-filter', 'this.#socket.write(Buffer.concat(pieces));'),
   before('admission', 'src/message-router/admission', 'this.#slots.occupy(lane, row.sequence, row.size);'),
@@ -128,9 +131,20 @@ globalThis.reached = (point) => {
   else setTimeout(end, Number(ms));
 };`;
 
+/** Checkpoints come after dozens of messages, not thousands, and take several transactions. */
+const smallSegments: readonly Edit[] = [
+  {
+    file: 'src/journal/write-ahead-store',
+    find: 'const usualLimits = { writes: 4_096,',
+    put: 'const usualLimits = { writes: 128,',
+  },
+  { file: 'src/journal/checkpoints', find: 'const step = { writes: 256,', put: 'const step = { writes: 16,' },
+];
+
 /** The edits that put the points in. */
 export const crashPoints: readonly Edit[] = [
   ...points,
+  ...smallSegments,
   { file: 'src/base/errors', find: 'export const errorTable', put: `${reached}\n$&` },
 ];
 

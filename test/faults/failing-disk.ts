@@ -20,15 +20,27 @@ async function diskFault() {
 }
 `;
 
-/** The edits that make a daemon ask before each commit; that a disk is full it finds out by itself. */
-export const failingDisk: readonly Edit[] = [
-  { file: 'src/journal/lmdb-store', find: 'import path from', put: `${ask}$&` },
-  {
-    file: 'src/journal/lmdb-store',
+const writers = ['log-file', 'lmdb-store'] as const;
+const writing = {
+  'log-file': {
+    find: 'write: (pieces, at) => writeAll(',
+    put: 'write: async (pieces, at) => await diskFault() ?? writeAll(',
+  },
+  'lmdb-store': {
     find: 'this.#checkSpace(writes); this.#count',
     put: 'this.#checkSpace(writes); await diskFault(); this.#count',
   },
-];
+} as const;
+
+/** The edits that make a daemon ask before each write; that a disk is full it finds out by itself. */
+export const failingDisk: readonly Edit[] = writers.flatMap((name) => {
+  const file = `src/journal/${name}`;
+  const first = name === 'log-file' ? 'import { close,' : 'import path from';
+  return [
+    { file, find: first, put: `${ask}$&` },
+    { file, ...writing[name] },
+  ];
+});
 
 export interface FailingDisk {
   /** What it can be told; to be full it needs a file system of its own, which only root can mount. */

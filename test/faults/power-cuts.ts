@@ -11,17 +11,15 @@ interface Flushing {
   readonly longest: number;
 }
 
-/** The edits that put that disk in. */
+/** The edits that put the log of the journal on that disk; its tables get only what the log has flushed. */
 export function volatileDisk(flushing: Flushing = { shortest: 100, longest: 300 }): Edit[] {
   return [
     {
-      file: 'src/journal/open',
-      find: "import { LmdbStore } from './lmdb-store.js';",
-      put: `import { MemoryStore } from './memory-store.js';
+      file: 'src/journal/write-ahead-store',
+      find: "import { openLogFile } from './log-file.js';",
+      put: `import { openLogFile as openRealLogFile } from './log-file.js';
 import { volatile } from '${disk}';
-const LmdbStore = volatile(MemoryStore, ${JSON.stringify(flushing)});`,
+const openLogFile = volatile(openRealLogFile, ${JSON.stringify(flushing)});`,
     },
-    // There are no files of LMDB to be probed.
-    { file: 'src/journal/open', find: 'if (!unusable && !state.clean &&', put: 'if (false &&' },
   ];
 }

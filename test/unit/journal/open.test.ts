@@ -187,7 +187,7 @@ describe('a journal that cannot be used is moved aside whole, and a fresh one op
   test('when a newer release wrote it', async () => {
     const scope = testScope();
     const directory = await written(scope);
-    writeFileSync(path.join(directory, 'version'), '2\n');
+    writeFileSync(path.join(directory, 'version'), '3\n');
     const { journal, alarms, probes } = await open(scope, directory);
     expect(asideOf(directory)).toEqual([expect.stringMatching(/^journal\.newer-\d{8}T\d{6}Z$/)]);
     expect(alarms).toEqual([expect.stringContaining('newer release')]);
@@ -196,7 +196,7 @@ describe('a journal that cannot be used is moved aside whole, and a fresh one op
     await journal.inbox.receive(request()).flushed;
     const aside = path.join(path.dirname(directory), asideOf(directory)[0] ?? '');
     expect(existsSync(path.join(aside, 'data.mdb'))).toBe(true);
-    expect(readFileSync(path.join(directory, 'version'), 'utf8')).toBe('1\n');
+    expect(readFileSync(path.join(directory, 'version'), 'utf8')).toBe('2\n');
   });
 
   test.each<[string, (file: string, size: number) => void]>([

@@ -1,0 +1,51 @@
+/**
+ * Whether the disk of a journal has room, asked before each write, and what a write that failed is called.
+ */
+import { statfsSync } from 'node:fs';
+import { reasonOf, YggError } from '../base/errors.ts';
+
+export interface Space {
+  readonly free: number;
+  readonly total: number;
+}
+
+/** What the file system of `directory` has room for, in bytes. */
+export type MeasureSpace = (directory: string) => Space;
+
+/** Left free by every write: another program may fill the disk between the look and the write. */
+const largestReserve = 8 * 1024 * 1024;
+
+export const measureSpace: MeasureSpace = (directory) => {
+  const { bsize, blocks, bfree, bavail } = statfsSync(directory);
+  // Only root may use the last blocks.
+  return { free: (process.getuid?.() === 0 ? bfree : bavail) * bsize, total: blocks * bsize };
+};
+
+/** Throws `YGG_JOURNAL_FULL` when there is no room for so many bytes and some to spare, `YGG_JOURNAL_IO` when nobody knows. */
+export function requireSpace(directory: string, bytes: number, measure: MeasureSpace): void {
+  let space: Space;
+  try {
+    space = measure(directory);
+  } catch (cause) {
+    throw new YggError('YGG_JOURNAL_IO', `${directory} cannot be looked at: ${reasonOf(cause)}`, { cause });
+  }
+  const needed = Math.ceil(Math.min(largestReserve, space.total / 64) + bytes);
+  if (space.free >= needed) return;
+  throw new YggError(
+    'YGG_JOURNAL_FULL',
+    `The disk of ${directory} has ${space.free} bytes left, ${needed} are needed: make room.`,
+  );
+}
+
+/** EFBIG, ENOSPC, EDQUOT as the system's numbers and as Node's words, and LMDB's own MDB_MAP_FULL. */
+const fullCodes: ReadonlySet<unknown> = new Set([27, 28, 122, -30_792, 'EFBIG', 'ENOSPC', 'EDQUOT']);
+
+/** `YGG_JOURNAL_FULL` or `YGG_JOURNAL_IO`, by what the disk said. */
+export function writeFailure(cause: unknown): YggError {
+  const code = typeof cause === 'object' && cause !== null && 'code' in cause ? cause.code : undefined;
+  return new YggError(
+    fullCodes.has(code) ? 'YGG_JOURNAL_FULL' : 'YGG_JOURNAL_IO',
+    `The journal could not be written: ${reasonOf(cause)}`,
+    { cause },
+  );
+}

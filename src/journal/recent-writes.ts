@@ -1,0 +1,193 @@
+/**
+ * What was written and is not in the tables on disk yet: the last value of each key, in order.
+ *
+ * Most messages are here from their arrival to their end: what comes and goes between two checkpoints leaves nothing
+ * behind, and never costs the tables anything.
+ */
+import { compareKeys, type Key, type Range, type Write } from './store.ts';
+
+/** The last word on a key; `undefined`: it was removed. */
+export interface RecentWrite {
+  readonly key: Key;
+  readonly value: Uint8Array | undefined;
+}
+
+export class RecentWrites {
+  readonly #tables = new Map<string, RecentTable>();
+  /** The highest sequence of any key when this began: what is above it was never written before. */
+  readonly #floor: number;
+  #highest: number;
+  #count = 0;
+  #bytes = 0;
+
+  constructor(floor: number) {
+    this.#floor = floor;
+    this.#highest = floor;
+  }
+
+  /** The highest sequence of any key so far. */
+  get highest(): number {
+    return this.#highest;
+  }
+
+  /** How many keys have a last word here. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Of their values. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  apply(writes: readonly Write[]): void {
+    for (const { table, key, value } of writes) {
+      const sequence = sequenceOf(key);
+      if (sequence > this.#highest) this.#highest = sequence;
+      const recent = this.#tableOf(table);
+      const before = recent.get(key);
+      if (before) {
+        this.#count -= 1;
+        this.#bytes -= before.value?.length ?? 0;
+      }
+      if (value === undefined && sequence > this.#floor) {
+        // It came after this began: nothing on the disk has to be removed.
+        recent.forget(key);
+        continue;
+      }
+      recent.set(key, value);
+      this.#count += 1;
+      this.#bytes += value?.length ?? 0;
+    }
+  }
+
+  get(table: string, key: Key): RecentWrite | undefined {
+    return this.#tables.get(table)?.get(key);
+  }
+
+  /** `undefined` when nothing of the table was written. */
+  table(name: string): RecentTable | undefined {
+    const table = this.#tables.get(name);
+    return table && table.size > 0 ? table : undefined;
+  }
+
+  /** All of it, table by table, in order. */
+  *writes(): Iterable<Write> {
+    for (const [table, recent] of this.#tables) {
+      for (const { key, value } of recent.all()) yield { table, key, value };
+    }
+  }
+
+  #tableOf(name: string): RecentTable {
+    let table = this.#tables.get(name);
+    if (!table) {
+      table = new RecentTable();
+      this.#tables.set(name, table);
+    }
+    return table;
+  }
+}
+
+/** The keys of one table that have a last word, to be walked in order. */
+export class RecentTable {
+  readonly #writes = new Map<number | string, RecentWrite>();
+  /** In order if `#sorted`; those that were forgotten are still in it, and what came back may be in it twice. */
+  #keys: Key[] = [];
+  #sorted = true;
+
+  get size(): number {
+    return this.#writes.size;
+  }
+
+  get(key: Key): RecentWrite | undefined {
+    return this.#writes.get(idOf(key));
+  }
+
+  set(key: Key, value: Uint8Array | undefined): void {
+    const id = idOf(key);
+    const isNew = !this.#writes.has(id);
+    this.#writes.set(id, { key, value });
+    if (isNew) this.#insert(key);
+  }
+
+  forget(key: Key): void {
+    this.#writes.delete(idOf(key));
+    if (this.#writes.size === 0) {
+      this.#keys = [];
+      this.#sorted = true;
+    }
+  }
+
+  all(): Iterable<RecentWrite> {
+    return this.#walk(0, 1);
+  }
+
+  /** In the order of the page that is asked for, to its end. */
+  within<K extends Key>({ after, before, newestFirst }: Range<K>): Iterator<RecentWrite> {
+    this.#sort();
+    return newestFirst
+      ? this.#walk(this.#indexFrom(before, false) - 1, -1, (key) => compareKeys(key, after) > 0)
+      : this.#walk(this.#indexFrom(after, true), 1, (key) => compareKeys(key, before) < 0);
+  }
+
+  *#walk(start: number, step: 1 | -1, isWithin: (key: Key) => boolean = () => true): Generator<RecentWrite> {
+    this.#sort();
+    const keys = this.#keys;
+    let last: RecentWrite | undefined;
+    for (let at = start; at >= 0 && at < keys.length; at += step) {
+      const key = keys[at];
+      if (key === undefined || !isWithin(key)) return;
+      const write = this.#writes.get(idOf(key));
+      if (write && write !== last) yield write;
+      last = write;
+    }
+  }
+
+  #insert(key: Key): void {
+    const last = this.#keys.at(-1);
+    // Sequences rise: nearly every key belongs at the end. The others wait until somebody asks for the order.
+    if (last !== undefined && this.#sorted) this.#sorted = isInOrder(last, key);
+    this.#keys.push(key);
+    if (this.#keys.length > 64 && this.#keys.length > 4 * this.#writes.size) this.#compact();
+  }
+
+  #compact(): void {
+    this.#keys = this.#keys.filter((key) => this.#writes.has(idOf(key)));
+  }
+
+  #sort(): void {
+    if (this.#sorted) return;
+    this.#compact();
+    this.#keys.sort(compareKeys);
+    this.#sorted = true;
+  }
+
+  /** Of the first key behind `key`, or, when it is not `excluded`, of the first that is not before it. */
+  #indexFrom(key: Key, excluded: boolean): number {
+    let low = 0;
+    let high = this.#keys.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      const found = this.#keys[middle];
+      const order = found === undefined ? 1 : compareKeys(found, key);
+      if (order < 0 || (excluded && order === 0)) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}
+
+function isInOrder(a: Key, b: Key): boolean {
+  return typeof a === typeof b && compareKeys(a, b) <= 0;
+}
+
+/** 0 for a name: nobody counts those. */
+function sequenceOf(key: Key): number {
+  if (typeof key === 'number') return key;
+  return typeof key === 'object' ? key[1] : 0;
+}
+
+/** Within one table a sequence belongs to one directive only. */
+function idOf(key: Key): number | string {
+  return typeof key === 'object' ? key[1] : key;
+}
