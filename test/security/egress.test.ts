@@ -8,7 +8,8 @@ import { reaching, reachingControls } from './egress/addresses.ts';
 import { answering, answeringControls } from './egress/answers.ts';
 import { believing, showing, showingControls } from './egress/certificates.ts';
 import { injecting, injectingControls } from './egress/headers.ts';
-import { harmControls, learning, posing, sendingOn, tiring } from './egress/proxy-harm.ts';
+import { harmControls, learning, posing, sendingOn } from './egress/proxy-harm.ts';
+import { tiring, tiringControls } from './egress/proxy-limits.ts';
 import { asking, askingControls, avoiding } from './egress/proxy-rules.ts';
 
 describe('a message, a server or a worker tries to', () => {
@@ -47,6 +48,7 @@ describe('a message, a server or a worker tries to', () => {
     tally.attempts(tiring());
     tally.controls(askingControls());
     tally.controls(harmControls());
+    tally.controls(tiringControls());
   });
 
   tally.closes(290);

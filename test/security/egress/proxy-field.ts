@@ -3,7 +3,9 @@ import { connect, type Socket } from 'node:net';
 import type { Scope } from '../../helpers/scope.ts';
 import { type DaemonOptions, openSink, type Sink, type SinkOptions } from './field.ts';
 
-const established = 'HTTP/1.1 200 Connection established\r\n\r\n';
+/** Without the empty line at its end. */
+export const established = 'HTTP/1.1 200 Connection established\r\n';
+export const forbidden = 'HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n';
 
 export interface ProxySink extends Sink {
   /** What it was asked to connect to. */
@@ -11,7 +13,7 @@ export interface ProxySink extends Sink {
 }
 
 export interface ProxyOptions {
-  /** Where every tunnel leads, whatever was asked for; without it: nowhere. */
+  /** Where every tunnel leads, whatever was asked for; not set: nowhere. */
   readonly leadsTo?: Pick<Sink, 'port'>;
   readonly tls?: SinkOptions['tls'];
   /** In place of a tunnel. */
@@ -25,9 +27,9 @@ export async function openProxy(
   const asked: string[] = [];
   const onAsked = (socket: Socket): void => {
     if (serve) serve(socket);
-    if (!leadsTo) return;
+    if (serve || !leadsTo) return;
     const upstream = connect(leadsTo.port, '127.0.0.1', () => {
-      socket.write(established);
+      socket.write(`${established}\r\n`);
       socket.pipe(upstream).pipe(socket);
     });
     upstream.on('error', () => socket.destroy());
@@ -66,3 +68,9 @@ export function through(
   const address = `${scheme}://${user}localhost:${port}`;
   return { environment: { HTTPS_PROXY: address, HTTP_PROXY: address, NO_PROXY: exempt } };
 }
+
+/** A host beside the broker's, which may see the certificate. */
+export const neighbour = 'files.cloud.example.com';
+
+/** For what nobody answers. */
+export const hasty: DaemonOptions = { limits: { connect: 300, idle: 300, total: 600 } };

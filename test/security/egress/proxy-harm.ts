@@ -1,11 +1,9 @@
 /** A proxy that means harm, and what it and those behind it are told. */
-import { readdirSync } from 'node:fs';
 import type { Socket } from 'node:net';
-import type { TlsOptions } from 'node:tls';
-import { waitFor } from '../../helpers/wait-for.ts';
-import type { Attempt, Verdict } from '../attempts.ts';
+import type { Attempt } from '../attempts.ts';
 import {
   answerEach,
+  authority,
   type DaemonOptions,
   goodAnswer,
   inScope,
@@ -17,12 +15,17 @@ import {
   said,
   settled,
 } from './field.ts';
-import { openProxy, type ProxyOptions, type ProxySink, through, type Way } from './proxy-field.ts';
-
-/** Milliseconds until everything of a request is over, on a slow machine. */
-const patience = 15_000;
-/** Bytes that may be held for an answer that is refused. */
-const memory = 64 * 1024 * 1024;
+import {
+  established,
+  forbidden,
+  hasty,
+  neighbour,
+  openProxy,
+  type ProxyOptions,
+  type ProxySink,
+  through,
+  type Way,
+} from './proxy-field.ts';
 
 const password = 'proxy-secret';
 const credentials = Buffer.from(`me:${password}`).toString('base64');
@@ -30,11 +33,7 @@ const withPassword = { user: `me:${password}@` };
 /** The daemon believes the address of such a proxy to be that of one in TLS. */
 const secure: Way = { scheme: 'https', ...withPassword };
 
-/** For what nobody answers. */
-const hasty: DaemonOptions = { limits: { connect: 300, idle: 300, total: 600 } };
-
-/** The name of the broker's neighbour is shown the certificate, others are not. */
-const neighbour = 'files.cloud.example.com';
+/** It is not shown the certificate, in contrast to the neighbour. */
 const stranger = 'files.example.org';
 
 interface Journey {
@@ -56,7 +55,7 @@ interface Route {
 async function travel(route: Route): Promise<Journey> {
   return await inScope(async (scope) => {
     const server = await openSink(scope, { tls: {}, ...route.server });
-    const proxy = await openProxy(scope, route.proxy ?? { leadsTo: server });
+    const proxy = await openProxy(scope, { leadsTo: server, ...route.proxy });
     const daemon = requests(scope, { ...through(proxy, route.way), elsewhere: true, ...route.daemon });
     const address = `https://${route.host ?? neighbour}:${server.port}/path?q=query-secret`;
     const result = await daemon.post(address, ['Authorization', 'Bearer worker-secret'], 'body-secret');
@@ -85,8 +84,6 @@ const toldOfContent = ({ proxy }: Journey): boolean => /(worker|query|body)-secr
 const toldPassword = ({ heard }: Sink): boolean =>
   /proxy-authorization/i.test(heard) || heard.includes(credentials);
 
-const established = 'HTTP/1.1 200 Connection established\r\n';
-const forbidden = 'HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n';
 const wantsPassword =
   'HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm="x"\r\nContent-Length: 0\r\n\r\n';
 
@@ -98,18 +95,21 @@ export function learning(): Attempt[] {
     journey('be told as a proxy what goes through it', {}, toldOfContent),
     journey('be told as a proxy that refuses', { proxy: saying(forbidden) }, toldOfContent),
     journey('be told as a proxy by refusing who does not say more', { proxy: said407 }, toldOfContent),
-    {
-      name: 'see the certificate as a proxy in TLS that asks for it',
-      make: () => viaSecureProxy({}, shownToProxy),
-    },
-    {
-      name: 'see the certificate as a proxy in TLS 1.2 that refuses who has none',
-      make: () => viaSecureProxy({ rejectUnauthorized: true, maxVersion: 'TLSv1.2' }, shownToProxy),
-    },
-    {
-      name: 'be told as a proxy in TLS what goes through it',
-      make: () => viaSecureProxy({}, toldOfContent),
-    },
+    journey(
+      'see the certificate as a proxy in TLS that asks for it',
+      { proxy: { tls: {} }, way: secure },
+      shownToProxy,
+    ),
+    journey(
+      'see the certificate as a proxy in TLS 1.2 that refuses who has none',
+      { proxy: { tls: { rejectUnauthorized: true, ca: authority, maxVersion: 'TLSv1.2' } }, way: secure },
+      shownToProxy,
+    ),
+    journey(
+      'be told as a proxy in TLS what goes through it',
+      { proxy: { tls: {} }, way: secure },
+      toldOfContent,
+    ),
     journey(
       "be told the proxy's password as one in TLS that nobody trusts",
       { proxy: { tls: {} }, way: secure, daemon: { tls: {} } },
@@ -147,7 +147,7 @@ export function learning(): Attempt[] {
     ),
     journey(
       'see the certificate as a stranger that refuses who has none',
-      { host: stranger, server: { tls: { maxVersion: 'TLSv1.2', rejectUnauthorized: true } } },
+      { host: stranger, server: { tls: { maxVersion: 'TLSv1.2', rejectUnauthorized: true, ca: authority } } },
       ({ server }) => server.shown.includes(ownName),
     ),
   ];
@@ -158,22 +158,6 @@ function causes(result: Journey['result']): string {
   if (result.ok) return '';
   const { cause } = result.error;
   return cause instanceof Error ? `${cause.message} ${String(cause.cause ?? '')}` : '';
-}
-
-/** The proxy in TLS has the name that the daemon knows it by. */
-async function viaSecureProxy(tls: TlsOptions, caught: (journey: Journey) => boolean): Promise<Verdict> {
-  return await inScope(async (scope) => {
-    const server = await openSink(scope, { tls: {} });
-    const proxy = await openProxy(scope, { leadsTo: server, tls });
-    const daemon = requests(scope, { ...through(proxy, secure), elsewhere: true });
-    const result = await daemon.post(
-      `https://${neighbour}:${server.port}/path?q=query-secret`,
-      ['Authorization', 'Bearer worker-secret'],
-      'body-secret',
-    );
-    if (proxy.connections === 0) throw new Error(`not made: ${said(result)}`);
-    return { succeeded: caught({ proxy, server, result }), how: `asked for ${proxy.asked}; ${said(result)}` };
-  });
 }
 
 /** Believed is whoever gets to read the request, or whose content is taken. */
@@ -279,84 +263,6 @@ export function sendingOn(): Attempt[] {
   ];
 }
 
-const big = 'x'.repeat(16 * 1024);
-
-/** Writes the head, then `piece` for as long as somebody reads. */
-function endless(head: string, piece: string): (socket: Socket) => void {
-  return (socket) => {
-    socket.write(head);
-    const more = (): void => {
-      while (!socket.destroyed && socket.write(piece));
-    };
-    socket.on('drain', more);
-    more();
-  };
-}
-
-/** Writes the head, then a little now and then. */
-function dripping(head: string, drop: string): (socket: Socket) => void {
-  return (socket) => {
-    socket.write(head);
-    const timer = setInterval(() => socket.write(drop), 20);
-    socket.once('close', () => clearInterval(timer));
-  };
-}
-
-/** Answers to the question for a tunnel. */
-const tiresome: Readonly<Record<string, (socket: Socket) => void>> = {
-  'nothing at all': () => {},
-  'an endless header': endless(`${established}X-Long: `, big),
-  'endless headers': endless(established, 'X-More: yes\r\n'),
-  'an endless status line': endless('HTTP/1.1 200 ', big),
-  'an answer that is endlessly about to come': endless('', 'HTTP/1.1 100 Continue\r\n\r\n'),
-  'headers that drip': dripping(established, 'X'),
-  'interim answers that drip': dripping('', 'HTTP/1.1 102 Processing\r\n\r\n'),
-  'an endless tunnel of nonsense': endless(`${established}\r\n`, big),
-  'a tunnel in which nobody speaks': (socket) => void socket.write(`${established}\r\n`),
-  'a tunnel that drips': dripping(`${established}\r\n`, '\u0016'),
-  'an endless refusal': endless('HTTP/1.1 403 Forbidden\r\nContent-Length: 100000000\r\n\r\n', big),
-  'an end': (socket) => void socket.end(),
-  'another protocol': (socket) => void socket.end('SSH-2.0-OpenSSH_9.9\r\n'),
-  'two answers': (socket) => void socket.end(`${forbidden}${established}\r\n`),
-};
-
-/** Succeeded is content that is taken, too much time or memory, a connection that is left open, or being asked again. */
-async function endured(serve: (socket: Socket) => void, others: ProxyOptions = {}): Promise<Verdict> {
-  return await inScope(async (scope) => {
-    const proxy = await openProxy(scope, { serve, ...others });
-    const daemon = requests(scope, {
-      ...{ ...through(proxy), ...hasty, elsewhere: true },
-    });
-    const [begun, before] = [performance.now(), process.memoryUsage.rss()];
-    const result = await daemon.fetch(`https://${neighbour}/`);
-    if (proxy.asked.length === 0) throw new Error(`not made: ${said(result)}`);
-    const [took, grown] = [performance.now() - begun, process.memoryUsage.rss() - before];
-    const ended = waitFor(() => result.ok || proxy.open === 0, { what: 'the end', deadline: patience });
-    const released = await ended.then(
-      () => true,
-      () => false,
-    );
-    const left = readdirSync(daemon.folder);
-    return {
-      succeeded:
-        result.ok ||
-        left.length > 0 ||
-        took > patience ||
-        grown > memory ||
-        !released ||
-        proxy.asked.length > 1,
-      how: `${said(result)}; left ${left}; ${Math.round(took)} ms; ${grown} bytes; ${proxy.open} open; asked for ${proxy.asked.slice(0, 3)}`,
-    };
-  });
-}
-
-export function tiring(): Attempt[] {
-  return Object.entries(tiresome).map(([what, serve]) => ({
-    name: `answer as a proxy with ${what}`,
-    make: () => endured(serve),
-  }));
-}
-
 /** The same ways, where somebody may know. */
 export function harmControls(): Attempt[] {
   return [
@@ -367,21 +273,13 @@ export function harmControls(): Attempt[] {
     journey('the host behind a proxy sees the certificate where it may', {}, ({ server }) =>
       server.shown.includes(ownName),
     ),
-    {
-      name: 'a proxy in TLS that is trusted leads to the host',
-      make: () => viaSecureProxy({}, ({ result }) => result.ok),
-    },
-    {
-      name: 'a tunnel that leads to a good answer is endured',
-      make: () =>
-        inScope(async (scope) => {
-          const server = await openSink(scope, { tls: {} });
-          return await endured(() => {}, { leadsTo: server });
-        }),
-    },
-    {
-      name: 'a proxy in TLS is told its password',
-      make: () => viaSecureProxy({}, ({ proxy }) => toldPassword(proxy)),
-    },
+    journey(
+      'a proxy in TLS that is trusted leads to the host',
+      { proxy: { tls: {} }, way: secure },
+      ({ result }) => result.ok,
+    ),
+    journey('a proxy in TLS is told its password', { proxy: { tls: {} }, way: secure }, ({ proxy }) =>
+      toldPassword(proxy),
+    ),
   ];
 }
