@@ -1,5 +1,6 @@
 import {
   chmodSync,
+  cpSync,
   existsSync,
   readdirSync,
   readFileSync,
@@ -171,6 +172,29 @@ describe('a crash', () => {
     await again.journal.inbox.finish(sequence).flushed;
     await waitFor(() => readdirSync(journal.contentDirectory).length === 0, { what: 'removal of the file' });
   });
+});
+
+test('a part of the log that cannot be read is kept beside it, with an alarm, and the rest is there', async () => {
+  const scope = testScope();
+  const first = newDirectory(scope);
+  const { journal } = await open(scope, first);
+  for (const messageId of ['one', 'two', 'three'])
+    await journal.inbox.receive(request({ messageId })).flushed;
+  // As it is while a daemon runs.
+  const directory = newDirectory(scope);
+  cpSync(first, directory, { recursive: true });
+  const file = path.join(directory, 'log.1');
+  const bytes = readFileSync(file);
+  const at = bytes.indexOf('"two"');
+  bytes[at] = 0;
+  writeFileSync(file, bytes);
+  const second = await open(scope, directory);
+  const copies = readdirSync(directory).filter((name) => name.startsWith('log.1.damaged-'));
+  expect(copies).toHaveLength(1);
+  expect(second.alarms).toEqual([expect.stringContaining(path.join(directory, copies[0] ?? ''))]);
+  expect(second.journal.inbox.find('one')?.state).toBe('waiting');
+  expect(second.journal.inbox.find('two')).toBeUndefined();
+  expect(Buffer.compare(readFileSync(path.join(directory, copies[0] ?? '')), bytes)).toBe(0);
 });
 
 describe('a journal that cannot be used is moved aside whole, and a fresh one opened', () => {
