@@ -17,6 +17,9 @@ export interface TableFormat<K extends Key, V> {
   readonly keep: number;
 }
 
+/** How many values more than `keep` may stay in memory. */
+const forgetStep = 64;
+
 /** A value somebody wrote and the disk does not have yet. */
 interface Change<K extends Key, V> {
   readonly key: K;
@@ -177,9 +180,13 @@ export class LedgerTable<K extends Key, V> {
     const { keep } = this.#format;
     if (keep === 0) return;
     this.#kept.set(id, value);
-    if (this.#kept.size <= keep) return;
-    const oldest = this.#kept.keys().next();
-    if (!oldest.done) this.#kept.delete(oldest.value);
+    // Some at a time: the way to the oldest leads past the places of all that were forgotten before.
+    if (this.#kept.size <= keep + forgetStep) return;
+    let excess = this.#kept.size - keep;
+    for (const oldest of this.#kept.keys()) {
+      if (excess-- === 0) return;
+      this.#kept.delete(oldest);
+    }
   }
 
   #decode(key: K, record: Uint8Array): V | undefined {

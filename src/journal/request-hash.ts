@@ -1,7 +1,7 @@
 /**
  * Tells a repetition of a message from a new message under an old id.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 /** Over directive, metadata (in any order; none is as empty) and content. */
 export function requestHash(
@@ -10,9 +10,6 @@ export function requestHash(
   content: Uint8Array,
 ): string {
   const entries = Object.entries(metadata ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
-  return createHash('sha256')
-    .update(JSON.stringify([directive, entries]))
-    .update(content)
-    .digest('base64url')
-    .slice(0, 22);
+  const head = Buffer.from(JSON.stringify([directive, entries]));
+  return hash('sha256', Buffer.concat([head, content]), 'base64url').slice(0, 22);
 }

@@ -35,13 +35,11 @@ export class Tallies {
 
   add(name: TallyName, change: Partial<Tally>): void {
     const before = this.get(name);
-    // Never below zero: a damaged record that was put aside could not say what it counted for.
-    const sum = (field: keyof Tally): number => Math.max(0, before[field] + (change[field] ?? 0));
     const after = {
-      messages: sum('messages'),
-      bytes: sum('bytes'),
-      waiting: sum('waiting'),
-      cancels: sum('cancels'),
+      messages: sum(before.messages, change.messages),
+      bytes: sum(before.bytes, change.bytes),
+      waiting: sum(before.waiting, change.waiting),
+      cancels: sum(before.cancels, change.cancels),
     };
     if (after.messages > 0 || after.waiting > 0 || after.cancels > 0) this.#table.put(name, after);
     else this.#table.remove(name);
@@ -55,6 +53,11 @@ export class Tallies {
       }
     }
   }
+}
+
+/** Never below zero: a damaged record that was put aside could not say what it counted for. */
+function sum(before: number, change = 0): number {
+  return Math.max(0, before + change);
 }
 
 /** The part of a limit that one directive may fill. */
