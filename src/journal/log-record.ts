@@ -36,7 +36,7 @@ export interface LogRecord extends RecordPlace {
 }
 
 export const markSize = 8;
-const headerSize = 32;
+export const headerSize = 32;
 /** The checksum covers what is behind it. */
 const summedFrom = 12;
 const removed = 0xffff_ffff;

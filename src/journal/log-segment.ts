@@ -4,10 +4,14 @@
  * Owns where its next record goes and who waits for a flush. A segment that could not be flushed is broken: after a
  * failed flush the system may have forgotten what it was to write, so another flush of the same file says nothing.
  */
+import { writeFailure } from './disk-space.ts';
 import type { LogFile } from './log-file.ts';
-import { decodeRecord, flushedBy, type RecordEncoder } from './log-record.ts';
+import { decodeRecord, flushedBy, headerSize, type RecordEncoder } from './log-record.ts';
 import { RecentWrites } from './recent-writes.ts';
 import type { Write } from './store.ts';
+
+/** Nothing begins with it. */
+const blank = new Uint8Array(headerSize);
 
 export interface LogSegmentDeps {
   /** Counts up from 1; also says which file it lies in. */
@@ -90,7 +94,13 @@ export class LogSegment {
       predecessor: this.#predecessor,
     };
     const pieces = encoder.encode(place, writes);
-    await this.#file.write(pieces, this.#size);
+    try {
+      await this.#file.write(pieces, this.#size);
+    } catch (cause) {
+      // All of it may be there, whatever the disk said: what was refused must not be found after a crash.
+      await this.#file.write([blank], this.#size).catch(() => {});
+      throw writeFailure(cause);
+    }
     this.#size += pieces.reduce((size, piece) => size + piece.length, 0);
     this.#records += 1;
     this.recent.apply(writes);

@@ -15,7 +15,7 @@ import path from 'node:path';
 import type { Clock } from '../base/clock.ts';
 import { YggError } from '../base/errors.ts';
 import { Checkpoints, readCheckpoint } from './checkpoints.ts';
-import { type MeasureSpace, measureSpace, requireSpace, writeFailure } from './disk-space.ts';
+import { type MeasureSpace, measureSpace, requireSpace } from './disk-space.ts';
 import { LayeredPages } from './layered-pages.ts';
 import { type LogFile, openLogFile } from './log-file.ts';
 import { decodeRecord, markSize, RecordEncoder } from './log-record.ts';
@@ -146,12 +146,11 @@ export class WriteAheadStore implements Store {
     let bytes = 0;
     for (const { value } of writes) bytes += value?.length ?? 0;
     requireSpace(this.#directory, 2 * bytes, this.#space);
-    const segment = await this.#openSegment();
+    // From here on, and not only from the append on: nobody seals the segment in the steps between the two.
     this.#isAppending = true;
     try {
+      const segment = await this.#openSegment();
       await segment.append(writes, this.#encoder, onFlushed);
-    } catch (error) {
-      throw writeFailure(error);
     } finally {
       this.#isAppending = false;
       this.#sealIfDue();

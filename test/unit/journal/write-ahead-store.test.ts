@@ -14,8 +14,12 @@ import { waitFor } from '../../helpers/wait-for.ts';
 
 type Fault = () => Promise<void> | void;
 
-/** What the files of the log do before they obey. */
-const faults = vi.hoisted((): { write: Fault; flush: Fault } => ({ write: () => {}, flush: () => {} }));
+/** What the files of the log do before they obey, and after a write. */
+const faults = vi.hoisted((): { write: Fault; written: Fault; flush: Fault } => ({
+  write: () => {},
+  written: () => {},
+  flush: () => {},
+}));
 
 vi.mock('../../../src/journal/log-file.ts', async (importActual) => {
   const actual = await importActual<typeof import('../../../src/journal/log-file.ts')>();
@@ -26,6 +30,7 @@ vi.mock('../../../src/journal/log-file.ts', async (importActual) => {
       async write(pieces, at) {
         await faults.write();
         await real.write(pieces, at);
+        await faults.written();
       },
       async flush() {
         await faults.flush();
@@ -38,6 +43,7 @@ vi.mock('../../../src/journal/log-file.ts', async (importActual) => {
 
 beforeEach(() => {
   faults.write = () => {};
+  faults.written = () => {};
   faults.flush = () => {};
 });
 
@@ -343,6 +349,43 @@ describe('a disk in trouble', () => {
     await first.store.write([put('a', 4, 'four')]).flushed;
     first.kill();
     expect(keysOf(open({ directory }).store, 'a')).toEqual([1, 4]);
+  });
+
+  test('has nothing of what it refused after a crash, though all of it had been written', async () => {
+    const directory = newDirectory();
+    const { store, kill } = open({ directory });
+    await store.write([put('a', 1, 'one')]).committed;
+    let isRefused = false;
+    faults.written = () => {
+      if (isRefused) return;
+      isRefused = true;
+      throw Object.assign(new Error('i/o error'), { code: 'EIO' });
+    };
+    await expect(store.write([put('a', 2, 'two')]).committed).rejects.toMatchObject({
+      code: 'YGG_JOURNAL_IO',
+    });
+    kill();
+    expect(keysOf(open({ directory }).store, 'a')).toEqual([1]);
+  });
+
+  test('takes a write that comes in the moment in which a flush fails, whichever it is', async () => {
+    for (let moment = 0; moment < 10; moment++) {
+      const { store, tables } = open({ directory: newDirectory() });
+      const { wait, release } = hold();
+      faults.flush = async () => {
+        await wait;
+        throw new Error('i/o error');
+      };
+      await store.write([put('a', 1, 'before')]).committed;
+      release();
+      for (let step = 0; step < moment; step++) await Promise.resolve();
+      const { committed, flushed } = store.write([put('a', 2, 'late')]);
+      faults.flush = () => {};
+      await committed;
+      await flushed;
+      await store.close();
+      expect(textOf(tables.get('a', 2)), `${moment}`).toBe('late');
+    }
   });
 
   test('refuses what there is no room for', async () => {
