@@ -30,6 +30,8 @@ export function readCheckpoint(tables: Store): Checkpoint | undefined {
 
 export interface CheckpointsDeps {
   readonly tables: Store;
+  /** What {@link readCheckpoint} said at the start. */
+  readonly found: Checkpoint | undefined;
   readonly clock: Clock;
   /** What was in this segment is in the tables now. */
   readonly onDone: (segment: LogSegment) => void;
@@ -43,6 +45,8 @@ const retryDelay = 1_000;
 export class Checkpoints {
   readonly #deps: CheckpointsDeps;
   readonly #segments: LogSegment[] = [];
+  /** The checkpoint of a process before, until it is known to be flushed. */
+  #unconfirmed: Checkpoint | undefined;
   #running: Promise<void> | undefined;
   #retry: Timer | undefined;
   /** Why the last try failed; `undefined` while nothing is wrong. */
@@ -52,6 +56,13 @@ export class Checkpoints {
 
   constructor(deps: CheckpointsDeps) {
     this.#deps = deps;
+    this.#unconfirmed = deps.found;
+    if (deps.found) this.#run();
+  }
+
+  /** The tables survive a power cut as they were found. */
+  get isConfirmed(): boolean {
+    return this.#unconfirmed === undefined;
   }
 
   /** Those that wait, oldest first. */
@@ -89,18 +100,21 @@ export class Checkpoints {
   }
 
   async #moveAll(): Promise<void> {
-    for (let segment = this.#segments[0]; segment; segment = this.#segments[0]) {
-      try {
-        await this.#move(segment);
-      } catch (error) {
-        this.#onFailed(error);
-        return;
+    try {
+      if (this.#unconfirmed) {
+        await this.#finish(this.#unconfirmed, []);
+        this.#unconfirmed = undefined;
+        this.#onSucceeded();
       }
-      this.#failure = undefined;
-      this.#segments.shift();
-      segment.checkpointed();
-      this.#deps.onDone(segment);
-      for (const { resolve } of this.#waiters.splice(0)) resolve();
+      for (let segment = this.#segments[0]; segment; segment = this.#segments[0]) {
+        await this.#move(segment);
+        this.#segments.shift();
+        segment.checkpointed();
+        this.#deps.onDone(segment);
+        this.#onSucceeded();
+      }
+    } catch (error) {
+      this.#onFailed(error);
     }
   }
 
@@ -116,11 +130,21 @@ export class Checkpoints {
       writes = [];
       bytes = 0;
     }
-    const value = sealFields([segment.number, segment.recent.highest]);
-    writes.push({ table: checkpointTable, key: checkpointKey, value });
-    const { committed, flushed } = this.#deps.tables.write(writes);
+    await this.#finish({ segment: segment.number, highest: segment.recent.highest }, writes);
+  }
+
+  /** The last transaction of a checkpoint; its flush is also that of those before. */
+  async #finish({ segment, highest }: Checkpoint, writes: readonly Write[]): Promise<void> {
+    const value = sealFields([segment, highest]);
+    const last = { table: checkpointTable, key: checkpointKey, value };
+    const { committed, flushed } = this.#deps.tables.write([...writes, last]);
     await committed;
     await flushed;
+  }
+
+  #onSucceeded(): void {
+    this.#failure = undefined;
+    for (const { resolve } of this.#waiters.splice(0)) resolve();
   }
 
   #onFailed(error: unknown): void {

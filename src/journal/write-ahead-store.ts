@@ -8,6 +8,8 @@
  * - A checkpoint takes several transactions, so it begins only when its segment is flushed; that of a segment that cannot
  *   be flushed is one transaction.
  * - A file is used again only when the segment in it is checkpointed.
+ * - Nothing is written before the tables have flushed the checkpoint that was found in them: a killed process may have
+ *   left it in the system's memory only, and its segment nowhere else.
  * - What a process before left is replayed into memory and checkpointed. Nothing is written behind it: what lies there,
  *   torn, could be taken for its continuation.
  */
@@ -91,8 +93,11 @@ export class WriteAheadStore implements Store {
     this.#limits = limits;
     this.#space = space;
     this.#files = logFiles.map((name) => openLogFile(path.join(directory, name)));
-    this.#checkpoints = new Checkpoints({ tables, clock, onDone: (segment) => this.#onCheckpoint(segment) });
-    this.#last = { number: 0, records: 0, highest: deps.highest };
+    const found = readCheckpoint(tables);
+    const onDone = (segment: LogSegment): void => this.#onCheckpoint(segment);
+    this.#checkpoints = new Checkpoints({ tables, found, clock, onDone });
+    const { segment: number, highest } = found ?? { segment: 0, highest: deps.highest };
+    this.#last = { number, records: 0, highest };
     this.#replay();
   }
 
@@ -170,6 +175,7 @@ export class WriteAheadStore implements Store {
   }
 
   #mayBegin(number: number): boolean {
+    if (!this.#checkpoints.isConfirmed) return false;
     let bytes = 0;
     for (const segment of this.#checkpoints.segments) {
       if (segment.isBroken || segment.number === number - this.#files.length) return false;
@@ -236,8 +242,6 @@ export class WriteAheadStore implements Store {
 
   /** Reads what the process before wrote and did not move to the tables. */
   #replay(): void {
-    const checkpoint = readCheckpoint(this.#tables);
-    if (checkpoint) this.#last = { number: checkpoint.segment, records: 0, highest: checkpoint.highest };
     const checkpointed = this.#last.number;
     const left = this.#files
       .map((file) => {

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
+import { checkpointTable } from '../../../src/journal/checkpoints.ts';
 import type { Space } from '../../../src/journal/disk-space.ts';
 import type { LogFile } from '../../../src/journal/log-file.ts';
 import { type Disk, MemoryStore } from '../../../src/journal/memory-store.ts';
@@ -63,12 +64,18 @@ interface Opened {
 interface Setting {
   readonly directory: string;
   readonly disk?: Disk;
+  readonly tables?: MemoryStore;
   readonly limits?: SegmentLimits;
   readonly space?: () => Space;
 }
 
-function open({ directory, disk = new Map(), limits = small, space }: Setting): Opened {
-  const memory = new MemoryStore(disk);
+function open({
+  directory,
+  disk,
+  tables: memory = new MemoryStore(disk),
+  limits = small,
+  space,
+}: Setting): Opened {
   const damaged: string[] = [];
   const clock = new HandClock();
   const never = new Promise<void>(() => {});
@@ -264,6 +271,31 @@ describe('a store behind a log', () => {
     await store.close();
     expect(['a', 'b', 'c'].map((table) => textOf(tables.get(table, 16)))).toEqual(['late', 'late', 'late']);
   });
+});
+
+test('nothing is written before the checkpoint that was found is flushed: only a killed process may have made it', async () => {
+  const directory = newDirectory();
+  const disk: Disk = new Map();
+  const first = open({ directory, disk });
+  first.tables.heldFlushes = true;
+  for (let key = 1; key <= 10; key++) await first.store.write([put('a', key, 'x')]).committed;
+  await waitFor(() => first.tables.get(checkpointTable, 0), { what: 'a checkpoint' });
+  first.kill();
+  const held = new MemoryStore(disk);
+  held.heldFlushes = true;
+  const second = open({ directory, tables: held });
+  let isCommitted = false;
+  const written = second.store.write([put('a', 11, 'x')]);
+  void written.committed.then(() => {
+    isCommitted = true;
+  });
+  await waitFor(() => held.committed > 0, { what: 'something to flush' });
+  // More than a write takes.
+  for (let turn = 0; turn < 200; turn++) await new Promise(setImmediate);
+  expect(isCommitted).toBe(false);
+  held.release();
+  await written.flushed;
+  expect(keysOf(second.store, 'a')).toHaveLength(11);
 });
 
 describe('a log that was cut off', () => {
