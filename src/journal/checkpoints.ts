@@ -5,6 +5,7 @@
  * same last words once more changes nothing.
  */
 import type { Clock, Timer } from '../base/clock.ts';
+import { YggError } from '../base/errors.ts';
 import type { LogSegment } from './log-segment.ts';
 import { sealFields, unsealFields } from './record.ts';
 import type { Store, Write } from './store.ts';
@@ -53,6 +54,11 @@ export class Checkpoints {
   #failure: unknown;
   #waiters: Array<{ readonly resolve: () => void; readonly reject: (reason: unknown) => void }> = [];
   #closed = false;
+  #isAbandoned = false;
+  #abandon: () => void = () => {};
+  readonly #abandoned = new Promise<void>((resolve) => {
+    this.#abandon = resolve;
+  });
 
   constructor(deps: CheckpointsDeps) {
     this.#deps = deps;
@@ -83,13 +89,21 @@ export class Checkpoints {
     });
   }
 
-  /** Resolves when all are done, or when one failed: what is left stays in the log. */
+  /** Resolves when all are done, when one failed, or after {@link giveUp}: what is left stays in the log. */
   async close(): Promise<void> {
     this.#retry?.cancel();
     this.#retry = undefined;
     if (this.#failure === undefined) this.#run();
     this.#closed = true;
-    await this.#running;
+    await Promise.race([this.#running, this.#abandoned]);
+  }
+
+  /** Whoever waits for the tables waits no longer. */
+  giveUp(): void {
+    this.#closed = true;
+    this.#isAbandoned = true;
+    this.#refuse(new YggError('YGG_CLOSED', 'The journal was closed before its tables took everything.'));
+    this.#abandon();
   }
 
   #run(): void {
@@ -127,6 +141,7 @@ export class Checkpoints {
       bytes += write.value?.length ?? 0;
       if (segment.isBroken || (writes.length < step.writes && bytes < step.bytes)) continue;
       await this.#deps.tables.write(writes).committed;
+      this.#requireTables();
       writes = [];
       bytes = 0;
     }
@@ -140,6 +155,12 @@ export class Checkpoints {
     const { committed, flushed } = this.#deps.tables.write([...writes, last]);
     await committed;
     await flushed;
+    this.#requireTables();
+  }
+
+  /** They may have been closed while nobody waited any more. */
+  #requireTables(): void {
+    if (this.#isAbandoned) throw this.#failure;
   }
 
   #onSucceeded(): void {
@@ -147,9 +168,13 @@ export class Checkpoints {
     for (const { resolve } of this.#waiters.splice(0)) resolve();
   }
 
+  #refuse(reason: unknown): void {
+    this.#failure = reason;
+    for (const { reject } of this.#waiters.splice(0)) reject(reason);
+  }
+
   #onFailed(error: unknown): void {
-    this.#failure = error;
-    for (const { reject } of this.#waiters.splice(0)) reject(error);
+    this.#refuse(error);
     if (this.#closed) return;
     this.#retry = this.#deps.clock.after(retryDelay, () => {
       this.#retry = undefined;

@@ -55,12 +55,15 @@ const usualLimits: SegmentLimits = { writes: 4_096, bytes: 2 * 1024 * 1024, size
 const overtime = 2;
 /** A larger file gives its room back once its segment is checkpointed. */
 const roomKept = 4;
+/** Milliseconds that `close` waits for the tables. */
+const closeDeadline = 3_000;
 
 export const logFiles: readonly [string, string] = ['log.0', 'log.1'];
 
 export class WriteAheadStore implements Store {
   readonly #directory: string;
   readonly #tables: Store;
+  readonly #clock: Clock;
   readonly #randomBytes: WriteAheadStoreDeps['randomBytes'];
   readonly #onDamaged: WriteAheadStoreDeps['onDamaged'];
   readonly #limits: SegmentLimits;
@@ -88,6 +91,7 @@ export class WriteAheadStore implements Store {
     } = deps;
     this.#directory = directory;
     this.#tables = tables;
+    this.#clock = clock;
     this.#randomBytes = randomBytes;
     this.#onDamaged = onDamaged;
     this.#limits = limits;
@@ -130,9 +134,11 @@ export class WriteAheadStore implements Store {
   }
 
   async close(): Promise<void> {
+    const deadline = this.#clock.after(closeDeadline, () => this.#checkpoints.giveUp());
     await this.#writing;
     if (this.#active) this.#seal(this.#active);
     await this.#checkpoints.close();
+    deadline.cancel();
     await this.#tables.close();
     for (const file of this.#files) await file.close();
   }

@@ -453,6 +453,36 @@ describe('a disk in trouble', () => {
     expect(textOf(tables.get('a', 1))).toBe('one');
   });
 
+  test('is left after a while by a close that waits for it, and what was written is in the log', async () => {
+    const directory = newDirectory();
+    const { store, tables, clock } = open({ directory });
+    tables.heldFlushes = true;
+    let taken = 0;
+    let refusal: unknown;
+    void (async () => {
+      for (;;) {
+        await store.write([put('a', taken + 1, 'x')]).committed;
+        taken += 1;
+      }
+    })().catch((error: unknown) => {
+      refusal = error;
+    });
+    let before = -1;
+    await waitFor(
+      () => {
+        const isStuck = taken === before && tables.committed > 0;
+        before = taken;
+        return isStuck;
+      },
+      { what: 'a write that waits for a checkpoint' },
+    );
+    const closed = store.close();
+    clock.wind(10_000);
+    await closed;
+    expect(refusal).toMatchObject({ code: 'YGG_CLOSED' });
+    expect(keysOf(open({ directory }).store, 'a')).toHaveLength(taken);
+  });
+
   test('goes on in the log while the tables fail, refuses when that is full, and goes on by itself', async () => {
     const { store, tables, clock } = open({ directory: newDirectory() });
     tables.fault = 'failing';
