@@ -45,7 +45,8 @@ function replace(
   renameSync(beside, file);
 }
 
-function flushDirectory(directory: string): void {
+/** What was made, renamed or removed in it survives a power cut. */
+export function flushDirectory(directory: string): void {
   const handle = openSync(directory, 'r');
   try {
     fsyncSync(handle);

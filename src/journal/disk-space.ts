@@ -37,15 +37,27 @@ export function requireSpace(directory: string, bytes: number, measure: MeasureS
   );
 }
 
+/** ENOMEM, ENFILE, EMFILE, likewise. */
+const shortCodes: ReadonlySet<unknown> = new Set([12, 23, 24, 'ENOMEM', 'ENFILE', 'EMFILE']);
+
 /** EFBIG, ENOSPC, EDQUOT as the system's numbers and as Node's words, and LMDB's own MDB_MAP_FULL. */
 const fullCodes: ReadonlySet<unknown> = new Set([27, 28, 122, -30_792, 'EFBIG', 'ENOSPC', 'EDQUOT']);
 
 /** `YGG_JOURNAL_FULL` or `YGG_JOURNAL_IO`, by what the disk said. */
 export function writeFailure(cause: unknown): YggError {
-  const code = typeof cause === 'object' && cause !== null && 'code' in cause ? cause.code : undefined;
   return new YggError(
-    fullCodes.has(code) ? 'YGG_JOURNAL_FULL' : 'YGG_JOURNAL_IO',
+    fullCodes.has(codeOf(cause)) ? 'YGG_JOURNAL_FULL' : 'YGG_JOURNAL_IO',
     `The journal could not be written: ${reasonOf(cause)}`,
     { cause },
   );
+}
+
+/** Whether the machine has too little of something. That says nothing about what is on the disk. */
+export function isShortage(error: unknown): boolean {
+  const code = codeOf(error);
+  return code === 'YGG_JOURNAL_FULL' || fullCodes.has(code) || shortCodes.has(code);
+}
+
+function codeOf(error: unknown): unknown {
+  return typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
 }

@@ -19,7 +19,7 @@ import {
   rmSync,
 } from 'node:fs';
 import path from 'node:path';
-import { writeDurably } from '../base/durable-file.ts';
+import { flushDirectory, writeDurably } from '../base/durable-file.ts';
 import { systemCodeOf, YggError } from '../base/errors.ts';
 import { dataFile } from './lmdb-environment.ts';
 
@@ -74,9 +74,10 @@ export function prepare(directory: string): { readonly contentDirectory: string 
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     chmodSync(folder, 0o700);
   }
-  // Flushed together with the name it replaces: `writeDurably` flushes the directory.
   rmSync(path.join(directory, cleanFile), { force: true });
-  writeDurably(path.join(directory, versionFile), `${journalVersion}\n`, 0o600);
+  // Written only when it has to be: a full disk must not keep a journal closed that needs no room to be opened.
+  if (readVersion(directory) === journalVersion) flushDirectory(directory);
+  else writeDurably(path.join(directory, versionFile), `${journalVersion}\n`, 0o600);
   return { contentDirectory };
 }
 

@@ -63,6 +63,9 @@ export class LmdbStore implements Store {
     this.#space = space;
     this.#root = openEnvironment(directory, false);
     try {
+      const there = new Set<unknown>(this.#root.getKeys());
+      const missing = [countTable, ...tables].filter((name) => !there.has(name)).length;
+      if (missing > 0) requireSpace(directory, missing * bytesPerWrite, space);
       // To make a table is a transaction with a flush: all that a new journal needs are made in one.
       this.#root.transactionSync(() => {
         for (const name of [countTable, ...tables]) {

@@ -11,6 +11,7 @@ import { reasonOf, YggError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { checkpointTable } from './checkpoints.ts';
 import { createJournal } from './create-journal.ts';
+import { isShortage } from './disk-space.ts';
 import type { Journal, JournalLimits } from './journal.ts';
 import {
   examine,
@@ -61,7 +62,10 @@ export interface OpenJournalDeps {
 /** Milliseconds the probe may take; a journal too large to be read in that time is opened all the same. */
 const probeDeadline = 20_000;
 
-/** Throws `YGG_JOURNAL_IO` when not even a fresh journal can be opened; for a visitor also `YGG_NOT_FOUND`. */
+/**
+ * Throws `YGG_JOURNAL_IO` when not even a fresh journal can be opened, or when the machine is short of something that one
+ * needs that is there; for a visitor also `YGG_NOT_FOUND`.
+ */
 export async function openJournal(deps: OpenJournalDeps): Promise<Journal> {
   const { directory, log, visitor = false } = deps;
   const state = examine(directory);
@@ -73,7 +77,7 @@ export async function openJournal(deps: OpenJournalDeps): Promise<Journal> {
   try {
     return openPrepared(deps, state.clean);
   } catch (error) {
-    if (visitor || state.fresh || unusable) throw notOpened(directory, error);
+    if (visitor || state.fresh || unusable || isShortage(error)) throw notOpened(directory, error);
     log.error({ error: reasonOf(error) }, 'the journal could not be opened');
     setAside(deps, 'damaged');
     return openPrepared(deps, false);

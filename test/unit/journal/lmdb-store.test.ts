@@ -263,3 +263,12 @@ describe('the store on LMDB', () => {
     expect(textOf(store.get('a', 1))).toBe('one');
   });
 });
+
+test('tables are made only where there is room for them, and opened wherever they are', async () => {
+  const directory = tempDir(testScope());
+  const space = { free: 0, total: 1e9 };
+  const code = 'YGG_JOURNAL_FULL';
+  expect(() => openLmdb(directory, () => space)).toThrow(expect.objectContaining({ code }));
+  await openLmdb(directory, () => plenty).close();
+  await openLmdb(directory, () => space).close();
+});

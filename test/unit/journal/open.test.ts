@@ -10,7 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { systemClock } from '../../../src/base/clock.ts';
 import { silentLogger } from '../../../src/base/log.ts';
 import type { Journal, ResponseRow } from '../../../src/journal/journal.ts';
@@ -27,6 +27,22 @@ import { tempDir } from '../../helpers/temp-dir.ts';
 import { fileScope, testScope } from '../../helpers/test-scope.ts';
 import { waitFor } from '../../helpers/wait-for.ts';
 import { request, response, roomyLimits } from './journal-on-memory.ts';
+
+/** Whether small files can be written. */
+const disk = vi.hoisted(() => ({ isFull: false }));
+
+vi.mock('../../../src/base/durable-file.ts', async (importActual) => {
+  const actual = await importActual<typeof import('../../../src/base/durable-file.ts')>();
+  const writeDurably: typeof actual.writeDurably = (...words) => {
+    if (disk.isFull) throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
+    actual.writeDurably(...words);
+  };
+  return { ...actual, writeDurably };
+});
+
+beforeEach(() => {
+  disk.isFull = false;
+});
 
 const shared = fileScope();
 const programs = { probe: '', writer: '' };
@@ -195,6 +211,36 @@ test('a part of the log that cannot be read is kept beside it, with an alarm, an
   expect(second.journal.inbox.find('one')?.state).toBe('waiting');
   expect(second.journal.inbox.find('two')).toBeUndefined();
   expect(Buffer.compare(readFileSync(path.join(directory, copies[0] ?? '')), bytes)).toBe(0);
+});
+
+describe('on a full disk', () => {
+  test('a journal that is there is opened with all that waits in it', async () => {
+    const scope = testScope();
+    const directory = newDirectory(scope);
+    const first = await open(scope, directory);
+    await first.journal.inbox.receive(request()).flushed;
+    await first.journal.close();
+    disk.isFull = true;
+    const { journal, alarms } = await open(scope, directory);
+    expect({ alarms, aside: asideOf(directory) }).toEqual({ alarms: [], aside: [] });
+    expect(journal.inbox.fill().messages).toBe(1);
+    disk.isFull = false;
+  });
+
+  test('one that needs room to be opened is not, and stays where it is', async () => {
+    const scope = testScope();
+    const directory = newDirectory(scope);
+    const first = await open(scope, directory);
+    await first.journal.inbox.receive(request()).flushed;
+    await first.journal.close();
+    writeFileSync(path.join(directory, 'version'), '1\n');
+    disk.isFull = true;
+    await expect(open(scope, directory)).rejects.toMatchObject({ code: 'YGG_JOURNAL_IO' });
+    expect(asideOf(directory)).toEqual([]);
+    disk.isFull = false;
+    const { journal } = await open(scope, directory);
+    expect(journal.inbox.fill().messages).toBe(1);
+  });
 });
 
 describe('a journal that cannot be used is moved aside whole, and a fresh one opened', () => {
