@@ -126,7 +126,7 @@ export class DeadLetterOffice {
     else ids.forget('request', messageId, sequence);
     if (contentFile !== '') {
       tables.files.remove(contentFile);
-      ledger.afterCommit(() => removeFile(contentFile));
+      ledger.afterFlush(() => removeFile(contentFile));
     }
   }
 

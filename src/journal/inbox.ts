@@ -240,7 +240,7 @@ export class JournalInbox implements Inbox {
   #releaseFile(contentFile: string): void {
     const { ledger, tables, removeFile } = this.#deps;
     tables.files.remove(contentFile);
-    ledger.afterCommit(() => removeFile(contentFile));
+    ledger.afterFlush(() => removeFile(contentFile));
   }
 }
 

@@ -8,8 +8,10 @@ export interface Batch {
   urgent: boolean;
   /** In order; made again when the transaction fails. */
   readonly changes: Array<() => void>;
-  /** What waits for the commit, each once: fetched content is removed after what named it. */
+  /** What waits for the commit, each once. */
   readonly afterwards: Set<() => void>;
+  /** What waits for the flush: fetched content is removed after what named it, also for a power cut. */
+  readonly afterFlush: Array<() => void>;
   /** Told when the adds of this batch are on the disk or refused. */
   adds: Outcome | undefined;
   /** Told when its changes are on the disk. */
@@ -23,6 +25,7 @@ export function emptyBatch(): Batch {
     urgent: false,
     changes: [],
     afterwards: new Set(),
+    afterFlush: [],
     adds: undefined,
     outcome: new Outcome(),
     earlier: [],

@@ -65,6 +65,8 @@ export class Ledger implements TableHost {
   #sequence = 0;
   /** When each transaction was sent that is committed and not yet flushed; they are flushed in order. */
   readonly #unflushed: number[] = [];
+  /** When the last transaction that was committed is flushed. */
+  #flushing: Promise<void> = done;
   #flushWaiters: Array<() => void> = [];
   #housekeeping: () => void = () => {};
 
@@ -128,6 +130,11 @@ export class Ledger implements TableHost {
   /** Called within a write: calls back once, when that write is committed. A write that runs again calls this again. */
   afterCommit(callback: () => void): void {
     this.#gather().afterwards.add(callback);
+  }
+
+  /** The same for when that write is flushed, however often the callback was given before. */
+  afterFlush(callback: () => void): void {
+    this.#gather().afterFlush.push(callback);
   }
 
   /** Puts a record aside, where it hurts nobody and can be looked at. */
@@ -210,7 +217,9 @@ export class Ledger implements TableHost {
     this.#underWay = batch;
     this.#sentAt = this.#deps.clock.monotonic();
     this.#watch ??= this.#deps.clock.after(slowAfter, this.#onWatch);
-    const { committed, flushed } = writes.length > 0 ? this.store.write(writes) : nothingToWrite;
+    // What found its work done by a write before is flushed when that one is.
+    const { committed, flushed } =
+      writes.length > 0 ? this.store.write(writes) : { committed: done, flushed: this.#flushing };
     committed.then(
       () => this.#onCommitted(batch, flushed),
       (error: unknown) => this.#onFailed(batch, error),
@@ -226,15 +235,17 @@ export class Ledger implements TableHost {
     for (const outcome of outcomes) outcome.commit();
     for (const callback of batch.afterwards) callback();
     this.#unflushed.push(this.#sentAt);
-    void flushed.then(() => this.#onFlushed(outcomes));
+    this.#flushing = flushed;
+    void flushed.then(() => this.#onFlushed(batch, outcomes));
     if (this.#gathering?.urgent) this.#deps.defer(() => this.#send());
     else if (this.#gathering) this.#sendSoon();
   }
 
-  #onFlushed(outcomes: readonly Outcome[]): void {
+  #onFlushed(batch: Batch, outcomes: readonly Outcome[]): void {
     this.#unflushed.shift();
     if (this.#trouble && this.#unflushed.length === 0 && !this.#retry) this.#setTrouble(undefined, '');
     for (const outcome of outcomes) outcome.flush();
+    for (const callback of batch.afterFlush) callback();
     if (this.#quiet) for (const done of this.#flushWaiters.splice(0)) done();
   }
 
@@ -284,4 +295,3 @@ export class Ledger implements TableHost {
 }
 
 const done = Promise.resolve();
-const nothingToWrite = { committed: done, flushed: done };

@@ -156,6 +156,19 @@ describe('cancels', () => {
 });
 
 describe('fetched content', () => {
+  test('stays until its request is gone for a power cut too', async () => {
+    const { journal, store, removedFiles, settle } = openOnMemory();
+    const { sequence } = journal.inbox.receive(request());
+    journal.inbox.fetched(sequence, 'file', 4);
+    await settle();
+    store.heldFlushes = true;
+    await journal.inbox.finish(sequence).committed;
+    expect(removedFiles).toEqual([]);
+    store.release();
+    await settle();
+    expect(removedFiles).toEqual(['file']);
+  });
+
   test('is removed with its request, once that is on the disk', async () => {
     const { journal, store, settle, removedFiles, isReferred } = openOnMemory();
     const { sequence } = journal.inbox.receive(request());

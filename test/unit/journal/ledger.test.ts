@@ -42,6 +42,25 @@ describe('a transaction', () => {
     expect(store.tried).toBe(0);
   });
 
+  test('that has nothing to write is flushed when the one before is', async () => {
+    const { journal, store, settle } = openOnMemory();
+    const { sequence, committed } = journal.inbox.receive(request(), offered);
+    await committed;
+    store.heldFlushes = true;
+    await journal.inbox.finish(sequence).committed;
+    let isFlushed = false;
+    const again = journal.inbox.finish(sequence);
+    void again.flushed.then(() => {
+      isFlushed = true;
+    });
+    await again.committed;
+    await new Promise(setImmediate);
+    expect(isFlushed).toBe(false);
+    store.release();
+    await again.flushed;
+    await settle();
+  });
+
   test('is committed before it is flushed', async () => {
     const { journal, store, settle } = openOnMemory();
     store.heldFlushes = true;
