@@ -88,12 +88,16 @@ export class RecentWrites {
   }
 }
 
+/** So many are put in their places in less time than everything is sorted. */
+const few = 16;
+
 /** The keys of one table that have a last word, to be walked in order. */
 export class RecentTable {
   readonly #writes = new Map<number | string, RecentWrite>();
-  /** In order if `#sorted`; those that were forgotten are still in it, and what came back may be in it twice. */
+  /** In order; those that were forgotten are still in it, and what came back may be in it twice. */
   #keys: Key[] = [];
-  #sorted = true;
+  /** Those that did not belong at its end; they wait until somebody asks for the order. */
+  #late: Key[] = [];
 
   get size(): number {
     return this.#writes.size;
@@ -114,7 +118,7 @@ export class RecentTable {
     this.#writes.delete(idOf(key));
     if (this.#writes.size === 0) {
       this.#keys = [];
-      this.#sorted = true;
+      this.#late = [];
     }
   }
 
@@ -145,21 +149,35 @@ export class RecentTable {
 
   #insert(key: Key): void {
     const last = this.#keys.at(-1);
-    // Sequences rise: nearly every key belongs at the end. The others wait until somebody asks for the order.
-    if (last !== undefined && this.#sorted) this.#sorted = isInOrder(last, key);
-    this.#keys.push(key);
-    if (this.#keys.length > 64 && this.#keys.length > 4 * this.#writes.size) this.#compact();
+    // Sequences rise: nearly every key belongs at the end.
+    if (last === undefined || isInOrder(last, key)) this.#keys.push(key);
+    else this.#late.push(key);
+    const length = this.#keys.length + this.#late.length;
+    if (length > 64 && length > 4 * this.#writes.size) this.#compact();
   }
 
+  /** Each key that is there, once. */
   #compact(): void {
-    this.#keys = this.#keys.filter((key) => this.#writes.has(idOf(key)));
+    const seen = new Set<number | string>();
+    const isFirst = (key: Key): boolean => {
+      const id = idOf(key);
+      if (seen.has(id) || !this.#writes.has(id)) return false;
+      seen.add(id);
+      return true;
+    };
+    this.#keys = this.#keys.filter(isFirst);
+    this.#late = this.#late.filter(isFirst);
   }
 
   #sort(): void {
-    if (this.#sorted) return;
-    this.#compact();
-    this.#keys.sort(compareKeys);
-    this.#sorted = true;
+    if (this.#late.length === 0) return;
+    if (this.#late.length <= few) {
+      for (const key of this.#late) this.#keys.splice(this.#indexFrom(key, true), 0, key);
+    } else {
+      this.#compact();
+      this.#keys = [...this.#keys, ...this.#late].sort(compareKeys);
+    }
+    this.#late = [];
   }
 
   /** Of the first key behind `key`, or, when it is not `excluded`, of the first that is not before it. */
