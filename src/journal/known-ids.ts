@@ -12,8 +12,10 @@ import type { Tallies } from './tallies.ts';
 
 /** How many ids are forgotten in one transaction at most. */
 const trimStep = 256;
-/** LMDB's keys are short; a longer id is known by its hash. */
+/** LMDB's keys are short; a longer id is known by its hash, and so is one that is not well-formed Unicode. */
 const longestKey = 256;
+
+const loneSurrogate = /\p{Surrogate}/u;
 
 export type IdKind = 'request' | 'command';
 
@@ -94,6 +96,12 @@ export function messageIdOf(key: string): string {
 
 function keyOf(kind: IdKind, messageId: string): string {
   const mark = kind === 'request' ? 'r' : 'c';
+  // Keys are kept as UTF-8, in which all lone surrogates are the same.
+  if (loneSurrogate.test(messageId)) return `${mark}#${sha256(Buffer.from(messageId, 'utf16le'))}`;
   if (messageId.length <= longestKey) return `${mark}/${messageId}`;
-  return `${mark}#${createHash('sha256').update(messageId).digest('hex')}`;
+  return `${mark}#${sha256(messageId)}`;
+}
+
+function sha256(data: string | Uint8Array): string {
+  return createHash('sha256').update(data).digest('hex');
 }

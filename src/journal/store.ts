@@ -5,8 +5,8 @@
  */
 
 /**
- * A sequence, a name, or a sequence within a directive. Numbers are whole and not negative; within one table a sequence
- * belongs to one directive only.
+ * A sequence, a name, or a sequence within a directive. Numbers are whole and not negative, texts well-formed Unicode;
+ * within one table a sequence belongs to one directive only.
  */
 export type Key = number | string | readonly [directive: string, sequence: number];
 

@@ -174,6 +174,25 @@ describe('a crash', () => {
     expect(journal.inbox.fill().messages).toBe(length + journal.inbox.unsettled(0, 1e6).length);
   }, 60_000);
 
+  test('leaves every id known, also those that are no Unicode', async () => {
+    const scope = testScope();
+    const first = newDirectory(scope);
+    const { journal } = await open(scope, first);
+    const ids = ['id-\ud800', 'id-\ud801', 'id-\ufffd'];
+    for (const [index, messageId] of ids.entries()) {
+      await journal.inbox.receive(request({ messageId, directive: `d${index}` })).flushed;
+    }
+    // As it is while a daemon runs.
+    const directory = newDirectory(scope);
+    cpSync(first, directory, { recursive: true });
+    const again = await open(scope, directory);
+    expect(ids.map((messageId) => again.journal.inbox.find(messageId)?.directive)).toEqual([
+      'd0',
+      'd1',
+      'd2',
+    ]);
+  });
+
   test('leaves content files behind, which are removed when nobody refers to them', async () => {
     const scope = testScope();
     const directory = newDirectory(scope);
