@@ -35,6 +35,13 @@ export interface LogRecord extends RecordPlace {
   readonly end: number;
 }
 
+export interface Traces {
+  /** Number of their segment; 0 when there is none. */
+  readonly segment: number;
+  /** How many of its records were flushed. */
+  readonly flushed: number;
+}
+
 export const markSize = 8;
 export const headerSize = 32;
 /** The checksum covers what is behind it. */
@@ -104,13 +111,19 @@ export function decodeRecord(bytes: Buffer, at: number): LogRecord | undefined {
   };
 }
 
-/** How many records were flushed, by what those with this mark say that lie from `at` on, close together or not. */
-export function flushedBy(bytes: Buffer, at: number, mark: Uint8Array): number {
+/** What the records with this mark say that lie from `at` on, close together or not. */
+export function tracesOf(bytes: Buffer, at: number, mark: Uint8Array): Traces {
+  let segment = 0;
   let flushed = 0;
+  // Zeros are what was never written.
+  if (mark.every((byte) => byte === 0)) return { segment, flushed };
   for (let found = bytes.indexOf(mark, at); found >= 0; found = bytes.indexOf(mark, found + 1)) {
-    flushed = Math.max(flushed, decodeRecord(bytes, found)?.flushed ?? 0);
+    const record = decodeRecord(bytes, found);
+    if (!record) continue;
+    segment = record.segment;
+    flushed = Math.max(flushed, record.flushed);
   }
-  return flushed;
+  return { segment, flushed };
 }
 
 /** Of the pieces of a record; the first has the whole header in it. */

@@ -6,7 +6,7 @@
  */
 import { writeFailure } from './disk-space.ts';
 import type { LogFile } from './log-file.ts';
-import { decodeRecord, flushedBy, headerSize, type RecordEncoder } from './log-record.ts';
+import { decodeRecord, headerSize, type RecordEncoder, tracesOf } from './log-record.ts';
 import { RecentWrites } from './recent-writes.ts';
 import type { Write } from './store.ts';
 
@@ -80,7 +80,7 @@ export class LogSegment {
     }
     // A killed process may have left it in the system's memory only.
     if (this.#records > 0) this.#flush();
-    const flushed = flushedBy(bytes, this.#size, this.#mark);
+    const { flushed } = tracesOf(bytes, this.#size, this.#mark);
     return { predecessor, missing: Math.max(0, flushed - this.#records) };
   }
 

@@ -20,7 +20,7 @@ import { Checkpoints, readCheckpoint } from './checkpoints.ts';
 import { type MeasureSpace, measureSpace, requireSpace } from './disk-space.ts';
 import { LayeredPages } from './layered-pages.ts';
 import { type LogFile, openLogFile } from './log-file.ts';
-import { decodeRecord, markSize, RecordEncoder } from './log-record.ts';
+import { decodeRecord, markSize, RecordEncoder, tracesOf } from './log-record.ts';
 import { LogSegment } from './log-segment.ts';
 import type { RecentTable } from './recent-writes.ts';
 import type { Entry, Key, Range, Store, Write, Written } from './store.ts';
@@ -250,10 +250,12 @@ export class WriteAheadStore implements Store {
   #replay(): void {
     const checkpointed = this.#last.number;
     const left = this.#files
-      .map((file) => {
+      .map((file, index) => {
         const bytes = file.read();
+        const mark = Uint8Array.from(bytes.subarray(0, markSize));
         const first = decodeRecord(bytes, 0);
-        return { bytes, number: first?.segment ?? 0, mark: Uint8Array.from(first?.mark ?? []) };
+        if (!first) this.#lookForTraces(index, bytes, mark, checkpointed);
+        return { bytes, number: first?.segment ?? 0, mark };
       })
       .filter(({ number }) => number > checkpointed)
       .sort((a, b) => a.number - b.number);
@@ -267,11 +269,20 @@ export class WriteAheadStore implements Store {
       if (!isNext || before < predecessor) {
         this.#onDamaged(name, `Writes before segment ${number} are missing.`);
       }
-      if (missing > 0) {
-        this.#onDamaged(name, `${missing} flushed writes of segment ${number} cannot be read.`);
-      }
+      if (missing > 0) this.#onDamaged(name, unreadable(missing, number));
       this.#ended(segment);
       this.#checkpoints.add(segment);
     }
   }
+
+  /** A segment whose first record is not whole has none; a power cut leaves one so only when nothing was flushed. */
+  #lookForTraces(index: number, bytes: Buffer, mark: Uint8Array, checkpointed: number): void {
+    const { segment, flushed } = tracesOf(bytes, 0, mark);
+    if (segment <= checkpointed || flushed === 0) return;
+    this.#onDamaged(logFiles[index] ?? '', unreadable(flushed, segment));
+  }
+}
+
+function unreadable(writes: number, segment: number): string {
+  return `${writes} flushed writes of segment ${segment} cannot be read.`;
 }

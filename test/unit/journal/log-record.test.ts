@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { decodeRecord, flushedBy, markSize, RecordEncoder } from '../../../src/journal/log-record.ts';
+import { decodeRecord, markSize, RecordEncoder, tracesOf } from '../../../src/journal/log-record.ts';
 import type { Write } from '../../../src/journal/store.ts';
 
 const writes: readonly Write[] = [
@@ -51,6 +51,6 @@ test('what was flushed is told by records with the same mark, and by no others',
     );
   const torn = record(mark, 50).subarray(0, -1);
   const bytes = Buffer.concat([torn, record(mark, 4), randomBytes(100), record(randomBytes(markSize), 60)]);
-  expect(flushedBy(bytes, 0, mark)).toBe(4);
-  expect(flushedBy(bytes, torn.length + 1, mark)).toBe(0);
+  expect(tracesOf(bytes, 0, mark)).toEqual({ segment: 1, flushed: 4 });
+  expect(tracesOf(bytes, torn.length + 1, mark)).toEqual({ segment: 0, flushed: 0 });
 });

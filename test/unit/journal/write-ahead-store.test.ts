@@ -335,6 +335,15 @@ describe('a log that was cut off', () => {
     expect(damaged).toEqual(['3 flushed writes of segment 1 cannot be read.']);
   });
 
+  test('says so when its very first record cannot be read, though that is not all that there was', async () => {
+    const { directory, file, bytes } = await written();
+    bytes[40] = 0xff;
+    writeFileSync(file, bytes);
+    const { store, damaged } = open({ directory, limits: roomy });
+    expect(keysOf(store, 'a')).toEqual([]);
+    expect(damaged).toEqual(['5 flushed writes of segment 1 cannot be read.']);
+  });
+
   test('never takes what is left of it for what is written later', async () => {
     const { directory, file, bytes, ends } = await written();
     // The third record is torn, as by a power cut; those behind it are whole.
