@@ -71,8 +71,10 @@ function asidePath(file: string, why: Unusable, now: number): string {
 export function prepare(directory: string): { readonly contentDirectory: string } {
   const contentDirectory = path.join(directory, contentFolder);
   for (const folder of [directory, contentDirectory]) {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const isNew = mkdirSync(folder, { recursive: true, mode: 0o700 }) !== undefined;
     chmodSync(folder, 0o700);
+    // Its name too has to survive a power cut, as has that of one that was moved out of its way.
+    if (isNew) flushDirectory(path.dirname(folder));
   }
   rmSync(path.join(directory, cleanFile), { force: true });
   // Written only when it has to be: a full disk must not keep a journal closed that needs no room to be opened.

@@ -7,6 +7,7 @@ import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Clock } from '../base/clock.ts';
+import { flushDirectory } from '../base/durable-file.ts';
 import { reasonOf, YggError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { checkpointTable } from './checkpoints.ts';
@@ -138,19 +139,32 @@ function openPrepared(deps: OpenJournalDeps, cleanStart: boolean): Journal {
 function openStore({ directory, clock, log, count, onAlarm }: OpenJournalDeps): Store {
   const tables = new LmdbStore({ directory, tables: [...tableNames, checkpointTable], clock });
   try {
-    return new WriteAheadStore({
+    const store = new WriteAheadStore({
       directory,
       tables,
       highest: sequenceIn(tables),
       clock,
       randomBytes,
       onDamaged(file, reason) {
-        const kept = keepDamaged(path.join(directory, file), clock.now());
         count('journal_records_damaged');
-        log.error({ file: kept, error: reason }, 'a part of the journal could not be read and is set aside');
-        onAlarm(`A part of the journal could not be read: ${reason} It was copied to ${kept}.`);
+        const sentence = `A part of the journal could not be read: ${reason}`;
+        try {
+          const kept = keepDamaged(path.join(directory, file), clock.now());
+          log.error(
+            { file: kept, error: reason },
+            'a part of the journal could not be read and is set aside',
+          );
+          onAlarm(`${sentence} It was copied to ${kept}.`);
+        } catch (error) {
+          const fields = { file, error: reason, copy_error: reasonOf(error) };
+          log.error(fields, 'a part of the journal could not be read, nor copied');
+          onAlarm(`${sentence} It could not be copied: ${reasonOf(error)}`);
+        }
       },
     });
+    // The files that it made survive a power cut only with their names.
+    flushDirectory(directory);
+    return store;
   } catch (error) {
     void tables.close();
     throw error;

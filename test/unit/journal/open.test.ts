@@ -28,16 +28,36 @@ import { fileScope, testScope } from '../../helpers/test-scope.ts';
 import { waitFor } from '../../helpers/wait-for.ts';
 import { request, response, roomyLimits } from './journal-on-memory.ts';
 
-/** Whether small files can be written. */
-const disk = vi.hoisted(() => ({ isFull: false }));
+/** Whether small files and copies can be written, and what directories had in them when they were flushed. */
+const disk = vi.hoisted((): { isFull: boolean; flushed: Map<string, readonly string[]> } => ({
+  isFull: false,
+  flushed: new Map(),
+}));
+
+function requireRoom(): void {
+  if (disk.isFull) throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
+}
 
 vi.mock('../../../src/base/durable-file.ts', async (importActual) => {
   const actual = await importActual<typeof import('../../../src/base/durable-file.ts')>();
   const writeDurably: typeof actual.writeDurably = (...words) => {
-    if (disk.isFull) throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
+    requireRoom();
     actual.writeDurably(...words);
   };
-  return { ...actual, writeDurably };
+  const flushDirectory: typeof actual.flushDirectory = (directory) => {
+    actual.flushDirectory(directory);
+    disk.flushed.set(directory, readdirSync(directory));
+  };
+  return { ...actual, writeDurably, flushDirectory };
+});
+
+vi.mock('../../../src/journal/journal-directory.ts', async (importActual) => {
+  const actual = await importActual<typeof import('../../../src/journal/journal-directory.ts')>();
+  const keepDamaged: typeof actual.keepDamaged = (...words) => {
+    requireRoom();
+    return actual.keepDamaged(...words);
+  };
+  return { ...actual, keepDamaged };
 });
 
 beforeEach(() => {
@@ -209,6 +229,15 @@ describe('a crash', () => {
   });
 });
 
+test('the names of a new journal and of its files survive a power cut', async () => {
+  const directory = newDirectory(testScope());
+  await open(testScope(), directory);
+  expect(disk.flushed.get(path.dirname(directory))).toEqual(['journal']);
+  expect(disk.flushed.get(directory)).toEqual(
+    expect.arrayContaining(['data.mdb', 'log.0', 'log.1', 'version']),
+  );
+});
+
 test('a part of the log that cannot be read is kept beside it, with an alarm, and the rest is there', async () => {
   const scope = testScope();
   const first = newDirectory(scope);
@@ -223,6 +252,13 @@ test('a part of the log that cannot be read is kept beside it, with an alarm, an
   const at = bytes.indexOf('"two"');
   bytes[at] = 0;
   writeFileSync(file, bytes);
+  const another = newDirectory(scope);
+  cpSync(directory, another, { recursive: true });
+  disk.isFull = true;
+  const full = await open(scope, another);
+  disk.isFull = false;
+  expect(full.alarms).toEqual([expect.stringContaining('could not be copied: no space left')]);
+  expect(full.journal.inbox.find('one')?.state).toBe('waiting');
   const second = await open(scope, directory);
   const copies = readdirSync(directory).filter((name) => name.startsWith('log.1.damaged-'));
   expect(copies).toHaveLength(1);
