@@ -32,6 +32,11 @@ const needs = [
     apt: 'python3-gi',
     present: () => runs('/usr/bin/python3', ['-c', 'from gi.repository import GLib']),
   },
+  {
+    what: '/usr/bin/python3 with dbusmock',
+    apt: 'python3-dbusmock',
+    present: () => runs('/usr/bin/python3', ['-c', 'import dbusmock.templates.systemd']),
+  },
   { what: 'systemd-stdio-bridge', apt: 'systemd', present: () => onPath('systemd-stdio-bridge') },
   {
     what: '/usr/bin/ruby with grpc',

@@ -1,14 +1,17 @@
 /**
- * A bus of its own with RHSM and systemd on it, played by `test/fixtures/rhsm/fake_host.py`.
+ * A bus of its own with RHSM and systemd on it: RHSM is played by a program on python3-dbus, systemd by python3-dbusmock
+ * with its systemd template and what `test/fixtures/rhsm/fake_systemd.py` adds to it.
  */
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { Child } from './child.ts';
 import type { Scope } from './scope.ts';
 import { tempDir } from './temp-dir.ts';
 import { waitFor } from './wait-for.ts';
 
-const program = path.resolve(import.meta.dirname, '../fixtures/rhsm/fake_host.py');
+const programs = path.resolve(import.meta.dirname, '../fixtures/rhsm');
+/** What a shell starts with this ends with the shell. */
+const tied = 'setpriv --pdeathsig KILL';
 
 /** What the host is, and how it misbehaves. */
 export interface FakeState {
@@ -51,36 +54,34 @@ export type FakeCall = readonly [member: string, ...args: unknown[]];
 
 export class FakeHost {
   readonly address: string;
-  readonly #stateFile: string;
-  readonly #callsFile: string;
+  readonly #folder: string;
 
   constructor(address: string, folder: string) {
     this.address = address;
-    this.#stateFile = path.join(folder, 'state.json');
-    this.#callsFile = path.join(folder, 'calls');
+    this.#folder = folder;
     this.become(newHost);
   }
 
-  get files(): readonly [string, string] {
-    return [this.#stateFile, this.#callsFile];
-  }
-
   get state(): FakeState {
-    return JSON.parse(readFileSync(this.#stateFile, 'utf8'));
+    return JSON.parse(readFileSync(this.#file('state.json'), 'utf8'));
   }
 
   /** Forgets what it was asked, too. */
   become(state: FakeState): void {
-    writeFileSync(`${this.#stateFile}.test`, JSON.stringify(state));
-    renameSync(`${this.#stateFile}.test`, this.#stateFile);
-    writeFileSync(this.#callsFile, '');
+    writeFileSync(this.#file('state.json.test'), JSON.stringify(state));
+    renameSync(this.#file('state.json.test'), this.#file('state.json'));
+    writeFileSync(this.#file('calls'), '');
   }
 
   /** What it was asked since, of these methods; of all when none is named. */
   calls(...members: readonly string[]): readonly FakeCall[] {
-    const lines = readFileSync(this.#callsFile, 'utf8').trim().split('\n');
+    const lines = readFileSync(this.#file('calls'), 'utf8').trim().split('\n');
     const calls = lines.filter((line) => line !== '').map((line): FakeCall => JSON.parse(line));
     return members.length === 0 ? calls : calls.filter(([member]) => members.includes(member));
+  }
+
+  #file(name: string): string {
+    return path.join(this.#folder, name);
   }
 }
 
@@ -103,36 +104,53 @@ function busConfig(socket: string): string {
 `;
 }
 
-/** The same as shell commands, for a host that is entered by a script; what they start ends with it. */
-export function fakeHostScript(state: FakeState): string {
-  const files = {
-    'bus.conf': busConfig('/run/rhsm/bus'),
-    'fake_host.py': readFileSync(program, 'utf8'),
-    'state.json': `${JSON.stringify(state)}\n`,
-  };
-  const written = Object.entries(files).map(
-    ([name, text]) => `cat > /run/rhsm/${name} <<'END'\n${text}END\n`,
-  );
-  return `mkdir /run/rhsm
-${written.join('')}: > /run/rhsm/calls
-export DBUS_SYSTEM_BUS_ADDRESS=unix:path=/run/rhsm/bus
-setpriv --pdeathsig KILL dbus-daemon --nofork --nosyslog --config-file=/run/rhsm/bus.conf &
-until [ -S /run/rhsm/bus ]; do sleep 0.1; done
-setpriv --pdeathsig KILL /usr/bin/python3 /run/rhsm/fake_host.py /run/rhsm/state.json /run/rhsm/calls /run/rhsm > /run/rhsm/ready &
-until [ -s /run/rhsm/ready ]; do sleep 0.1; done
-`;
-}
-
 /** The services on a bus. */
 export async function startFakeHost(scope: Scope): Promise<FakeHost> {
   const { address, folder } = await startBus(scope);
   const host = new FakeHost(address, folder);
-  await startServices(scope, host, folder);
+  const env = { DBUS_SYSTEM_BUS_ADDRESS: address, PYTHONPATH: programs, PYTHONDONTWRITEBYTECODE: '1' };
+  const started = Object.entries(services(programs, folder)).map(([name, words]) => ({
+    name,
+    service: new Child(scope, '/usr/bin/python3', words, { env }),
+  }));
+  for (const { name, service } of started) {
+    await waitFor(() => service.stdout.length > 0, { what: name, detail: () => service.output });
+  }
   return host;
 }
 
-async function startServices(scope: Scope, host: FakeHost, folder: string): Promise<void> {
-  const env = { DBUS_SYSTEM_BUS_ADDRESS: host.address, PYTHONDONTWRITEBYTECODE: '1' };
-  const services = new Child(scope, '/usr/bin/python3', [program, ...host.files, folder], { env });
-  await waitFor(() => services.stdout.length > 0, { what: 'services', detail: () => services.output });
+/** The words for python of each service; each prints something once it is there. */
+function services(programFolder: string, folder: string): Readonly<Record<string, readonly string[]>> {
+  const template = path.join(programFolder, 'fake_systemd.py');
+  return {
+    rhsm: [path.join(programFolder, 'fake_rhsm.py'), folder],
+    systemd: ['-m', 'dbusmock', '--template', template, '--parameters', JSON.stringify({ folder })],
+  };
+}
+
+/** The same as shell commands, for a host that is entered by a script; what they start ends with it. */
+export function fakeHostScript(state: FakeState): string {
+  const folder = '/run/rhsm';
+  const sources = readdirSync(programs)
+    .filter((name) => name.endsWith('.py'))
+    .map((name) => [name, readFileSync(path.join(programs, name), 'utf8')]);
+  const files = [
+    ['bus.conf', busConfig(`${folder}/bus`)],
+    ['state.json', `${JSON.stringify(state)}\n`],
+    ['calls', ''],
+    ...sources,
+  ];
+  const written = files.map(([name, text]) => `cat > ${folder}/${name} <<'END'\n${text}END\n`);
+  const started = Object.entries(services(folder, folder)).map(
+    ([name, words]) => `${tied} /usr/bin/python3 '${words.join("' '")}' > ${folder}/${name}.out &
+until [ -s ${folder}/${name}.out ]; do sleep 0.1; done
+`,
+  );
+  return `mkdir ${folder}
+${written.join('')}export DBUS_SYSTEM_BUS_ADDRESS=unix:path=${folder}/bus
+${tied} dbus-daemon --nofork --nosyslog --config-file=${folder}/bus.conf &
+until [ -S ${folder}/bus ]; do sleep 0.1; done
+export PYTHONPATH=${folder}
+${started.join('')}unset PYTHONPATH
+`;
 }
