@@ -71,34 +71,46 @@ export class LayeredPages {
   }
 }
 
-/** The last words of all layers in one order; of several on one key, that of the newest layer. */
+interface Layer {
+  readonly rest: Iterator<RecentWrite>;
+  head: RecentWrite | undefined;
+}
+
+/** The values of all layers in one order; of several on one key, and if that is the last word, that of the newest layer. */
 class RecentInOrder<K extends Key> {
   readonly #sign: 1 | -1;
-  readonly #layers: Array<{ readonly rest: Iterator<RecentWrite>; head: RecentWrite | undefined }>;
+  readonly #layers: readonly Layer[];
 
   constructor(layers: readonly RecentTable[], range: Range<K>, sign: 1 | -1) {
     this.#sign = sign;
-    this.#layers = layers.map((layer) => {
-      const rest = layer.within(range);
+    this.#layers = layers.map((layer, index) => {
+      const rest = lastWords(layer.within(range), layers.slice(0, index));
       return { rest, head: headOf(rest) };
     });
   }
 
   next(): RecentWrite | undefined {
-    let first: RecentWrite | undefined;
-    for (const { head } of this.#layers) {
-      if (head && (!first || this.#sign * compareKeys(head.key, first.key) < 0)) first = head;
-    }
-    return first;
+    return this.#first()?.head;
   }
 
   take(): void {
-    const taken = this.next();
-    if (!taken) return;
-    for (const layer of this.#layers) {
-      if (layer.head && compareKeys(layer.head.key, taken.key) === 0) layer.head = headOf(layer.rest);
-    }
+    const layer = this.#first();
+    if (layer) layer.head = headOf(layer.rest);
   }
+
+  #first(): Layer | undefined {
+    let first: Layer | undefined;
+    for (const layer of this.#layers) {
+      if (!layer.head) continue;
+      if (!first?.head || this.#sign * compareKeys(layer.head.key, first.head.key) < 0) first = layer;
+    }
+    return first;
+  }
+}
+
+/** Those on which no newer layer has a word. */
+function* lastWords(writes: Iterable<RecentWrite>, newer: readonly RecentTable[]): Generator<RecentWrite> {
+  for (const write of writes) if (!newer.some((layer) => layer.get(write.key))) yield write;
 }
 
 /** The entries of the disk on which no layer has the last word. */

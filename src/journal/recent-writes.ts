@@ -91,13 +91,18 @@ export class RecentWrites {
 /** So many are put in their places in less time than everything is sorted. */
 const few = 16;
 
-/** The keys of one table that have a last word, to be walked in order. */
+/**
+ * The last words of one table, and the values among them in order: a removal is met by its key alone, so that pages do not
+ * walk over all those at the head of a queue.
+ */
 export class RecentTable {
   readonly #writes = new Map<number | string, RecentWrite>();
-  /** In order; those that were forgotten are still in it, and what came back may be in it twice. */
+  /** Of the values, in order; those that are gone are still in it, and what came back may be in it twice. */
   #keys: Key[] = [];
   /** Those that did not belong at its end; they wait until somebody asks for the order. */
   #late: Key[] = [];
+  /** How many of the last words are values. */
+  #values = 0;
 
   get size(): number {
     return this.#writes.size;
@@ -109,59 +114,69 @@ export class RecentTable {
 
   set(key: Key, value: Uint8Array | undefined): void {
     const id = idOf(key);
-    const isNew = !this.#writes.has(id);
+    const before = this.#writes.get(id)?.value;
     this.#writes.set(id, { key, value });
-    if (isNew) this.#insert(key);
+    if (value && !before) this.#insert(key);
+    if (!value && before) this.#leave();
   }
 
   forget(key: Key): void {
-    this.#writes.delete(idOf(key));
-    if (this.#writes.size === 0) {
-      this.#keys = [];
-      this.#late = [];
-    }
+    const id = idOf(key);
+    const before = this.#writes.get(id)?.value;
+    this.#writes.delete(id);
+    if (before) this.#leave();
   }
 
+  /** In order. */
   all(): Iterable<RecentWrite> {
-    return this.#walk(0, 1);
+    return [...this.#writes.values()].sort((a, b) => compareKeys(a.key, b.key));
   }
 
-  /** In the order of the page that is asked for, to its end. */
-  within<K extends Key>({ after, before, newestFirst }: Range<K>): Iterator<RecentWrite> {
+  /** The values, in the order of the page that is asked for, to its end. */
+  within<K extends Key>({ after, before, newestFirst }: Range<K>): Iterable<RecentWrite> {
     this.#sort();
     return newestFirst
       ? this.#walk(this.#indexFrom(before, false) - 1, -1, (key) => compareKeys(key, after) > 0)
       : this.#walk(this.#indexFrom(after, true), 1, (key) => compareKeys(key, before) < 0);
   }
 
-  *#walk(start: number, step: 1 | -1, isWithin: (key: Key) => boolean = () => true): Generator<RecentWrite> {
-    this.#sort();
+  *#walk(start: number, step: 1 | -1, isWithin: (key: Key) => boolean): Generator<RecentWrite> {
     const keys = this.#keys;
     let last: RecentWrite | undefined;
     for (let at = start; at >= 0 && at < keys.length; at += step) {
       const key = keys[at];
       if (key === undefined || !isWithin(key)) return;
       const write = this.#writes.get(idOf(key));
-      if (write && write !== last) yield write;
+      if (write?.value && write !== last) yield write;
       last = write;
     }
   }
 
   #insert(key: Key): void {
+    this.#values += 1;
     const last = this.#keys.at(-1);
     // Sequences rise: nearly every key belongs at the end.
     if (last === undefined || isInOrder(last, key)) this.#keys.push(key);
     else this.#late.push(key);
-    const length = this.#keys.length + this.#late.length;
-    if (length > 64 && length > 4 * this.#writes.size) this.#compact();
+    this.#compactIfDue();
   }
 
-  /** Each key that is there, once. */
+  #leave(): void {
+    this.#values -= 1;
+    this.#compactIfDue();
+  }
+
+  #compactIfDue(): void {
+    const length = this.#keys.length + this.#late.length;
+    if (length > 64 && length > 2 * this.#values) this.#compact();
+  }
+
+  /** Each key that has a value, once. */
   #compact(): void {
     const seen = new Set<number | string>();
     const isFirst = (key: Key): boolean => {
       const id = idOf(key);
-      if (seen.has(id) || !this.#writes.has(id)) return false;
+      if (seen.has(id) || !this.#writes.get(id)?.value) return false;
       seen.add(id);
       return true;
     };
