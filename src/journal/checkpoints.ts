@@ -108,9 +108,7 @@ export class Checkpoints {
 
   #run(): void {
     if (this.#running || this.#retry || this.#closed) return;
-    this.#running = this.#moveAll().finally(() => {
-      this.#running = undefined;
-    });
+    if (this.#unconfirmed || this.#segments.length > 0) this.#running = this.#moveAll();
   }
 
   async #moveAll(): Promise<void> {
@@ -129,6 +127,9 @@ export class Checkpoints {
       }
     } catch (error) {
       this.#onFailed(error);
+    } finally {
+      // In the same step in which nothing was left: whatever is added after it runs again.
+      this.#running = undefined;
     }
   }
 
