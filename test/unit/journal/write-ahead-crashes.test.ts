@@ -338,7 +338,8 @@ async function live(seed: number): Promise<void> {
 
   for (let life = 0; life < 12; life++) {
     const what = `seed ${seed}, life ${life}`;
-    machine.odds = dice.oneIn(2)
+    const isSound = dice.oneIn(2);
+    machine.odds = isSound
       ? { logWrite: 0, logFlush: 0, tables: 0 }
       : { logWrite: dice.upTo(12), logFlush: dice.upTo(30), tables: dice.upTo(6) };
     const clock = new HandClock();
@@ -349,9 +350,10 @@ async function live(seed: number): Promise<void> {
     let flushed = 0;
     let refused = 0;
     let underWay: readonly Write[] | undefined;
+    let isEnding = false;
     const end = new AbortController();
     const work = async (): Promise<void> => {
-      while (!end.signal.aborted) {
+      while (!isEnding && !end.signal.aborted) {
         const { writes, onAccepted } = writer.next();
         underWay = writes;
         const written = store.write(writes);
@@ -377,11 +379,17 @@ async function live(seed: number): Promise<void> {
         for (let pauses = dice.upTo(3); pauses > 0; pauses--) await machine.pause();
       }
     };
-    void work();
+    const worked = work();
     for (let pauses = dice.upTo(400); pauses > 0; pauses--) await machine.pause();
+    const isCut = dice.oneIn(2);
+    if (isSound && dice.oneIn(4)) {
+      isEnding = true;
+      await worked;
+      await store.close();
+      expect(flushed, `${what}: flushed at the end`).toBe(accepted.length);
+    }
     if (end.signal.aborted) throw end.signal.reason;
     end.abort();
-    const isCut = dice.oneIn(2);
     if (isCut) machine.cutPower();
     else machine.kill();
     if (dice.oneIn(3)) {
