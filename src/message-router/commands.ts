@@ -32,6 +32,8 @@ export interface CommandsDeps {
   readonly actions: CommandActions;
   /** When the connection came up, in milliseconds since the epoch, and whether the broker kept the session. */
   readonly connection: () => { readonly since: number; readonly resumed: boolean };
+  /** Calls back when no attempt at a connection is under way: before that, nothing can be answered. */
+  readonly whenUp: (act: () => void) => void;
   readonly counters: Pick<Counters, 'count'>;
   readonly clock: Clock;
   readonly log: Logger;
@@ -120,7 +122,7 @@ export class Commands {
     await flushed;
     this.#unflushed.delete(messageId);
     message.acknowledge();
-    this.#act(command);
+    this.#deps.whenUp(() => this.#act(command));
   }
 
   #act(message: CommandMessage): void {

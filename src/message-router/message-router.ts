@@ -62,6 +62,8 @@ export interface MessageRouter extends Part {
   readonly link: LinkState;
 }
 
+/** An honest broker has few for one host. */
+const maxEarly = 64;
 /** Milliseconds of the goodbye in which the outbox may empty. */
 const emptyDeadline = 1_500;
 
@@ -82,6 +84,8 @@ class Router implements MessageRouter {
   readonly #presence: Presence;
   readonly #leftBehind: LeftBehind;
   readonly #announcer: LinkAnnouncer;
+  /** Commands of a session that was resumed before its connection was reported, at most {@link maxEarly}. */
+  readonly #early: Array<() => void> = [];
   /** Ends what it listens to beside signals. */
   #deafen: Array<() => void> = [];
 
@@ -97,7 +101,10 @@ class Router implements MessageRouter {
         onUp: (up) => this.#onUp(up),
         onDown: (down) => this.#onDown(down),
         onUnheard: () => deps.counters.count('publishes_unheard'),
-        onFailure: (failure) => this.#announcer.onFailure(failure),
+        onFailure: (failure) => {
+          this.#announcer.onFailure(failure);
+          this.#actOnEarly();
+        },
       },
       will: () => this.#status.will(),
       get floor() {
@@ -155,6 +162,7 @@ class Router implements MessageRouter {
       ...deps,
       done: journal.done,
       connection: () => this.#connection(),
+      whenUp: (act) => this.#whenUp(act),
       actions: {
         pong: (responseTo) =>
           this.#say('pong', encodeEvent({ messageId: newId(), responseTo, sent: clock.now() }, 'pong')),
@@ -259,6 +267,7 @@ class Router implements MessageRouter {
     this.#publishing.onUp(up);
     this.#status.onUp(up);
     this.#announcer.onUp(up);
+    this.#actOnEarly();
   }
 
   #onDown(down: LinkDown): void {
@@ -278,6 +287,19 @@ class Router implements MessageRouter {
       .catch((error: unknown) =>
         this.#deps.log.warn({ error: reasonOf(error) }, `the ${what} was not published`),
       );
+  }
+
+  #whenUp(act: () => void): void {
+    if (this.#link.state.kind !== 'connecting') {
+      act();
+      return;
+    }
+    this.#early.push(act);
+    if (this.#early.length > maxEarly) this.#early.shift()?.();
+  }
+
+  #actOnEarly(): void {
+    for (const act of this.#early.splice(0)) act();
   }
 
   /** Before the connection is reported, messages of a resumed session may come already. */

@@ -22,6 +22,23 @@ describe('commands', () => {
     expect(rig.counters.get('commands_done')).toBe(1);
   });
 
+  test('that come before the subscription of a resumed session are carried out once it is up', async () => {
+    const rig = await createRig({
+      script: { connect: () => ({ sessionPresent: true }), subscribe: () => 'silent' },
+    });
+    const connection = await rig.broker.connection(0);
+    const subscription = (): number | undefined =>
+      connection.received.find(({ cmd }) => cmd === 'subscribe')?.messageId;
+    await rig.until('the subscription', () => subscription() !== undefined);
+    const id = sendCommand(connection, 'ping');
+    await rig.until('acknowledged', () => connection.pubacks.length === 1);
+    expect(rig.counters.get('commands_done')).toBe(0);
+    connection.send({ cmd: 'suback', messageId: subscription() ?? 0, granted: [1, 1] });
+    await rig.until('the pong', () =>
+      said(connection, 'control/out').some(({ response_to }) => response_to === id),
+    );
+  });
+
   test('are on disk, then acknowledged, then carried out', async () => {
     const rig = await createRig();
     const connection = await online(rig);
@@ -142,6 +159,8 @@ describe('a delay', () => {
         cancel: nothing,
       },
       connection: () => ({ since: 0, resumed: false }),
+      whenUp: (act) => act(),
+
       counters: createCounters(),
       clock: systemClock,
       log: silentLogger,
