@@ -24,6 +24,7 @@ import { Admission } from './admission.ts';
 import { Cancels } from './cancels.ts';
 import { Commands } from './commands.ts';
 import { ConnectionStatusPublisher, type KnownHost, type StatusTimes } from './connection-status.ts';
+import { EarlyCommands } from './early-commands.ts';
 import { Grace } from './grace.ts';
 import { Intake } from './intake.ts';
 import { LeftBehind } from './left-behind.ts';
@@ -62,8 +63,6 @@ export interface MessageRouter extends Part {
   readonly link: LinkState;
 }
 
-/** An honest broker has few for one host. */
-const maxEarly = 64;
 /** Milliseconds of the goodbye in which the outbox may empty. */
 const emptyDeadline = 1_500;
 
@@ -84,8 +83,7 @@ class Router implements MessageRouter {
   readonly #presence: Presence;
   readonly #leftBehind: LeftBehind;
   readonly #announcer: LinkAnnouncer;
-  /** Commands of a session that was resumed before its connection was reported, at most {@link maxEarly}. */
-  readonly #early: Array<() => void> = [];
+  readonly #early: EarlyCommands;
   /** Ends what it listens to beside signals. */
   #deafen: Array<() => void> = [];
 
@@ -103,7 +101,7 @@ class Router implements MessageRouter {
         onUnheard: () => deps.counters.count('publishes_unheard'),
         onFailure: (failure) => {
           this.#announcer.onFailure(failure);
-          this.#actOnEarly();
+          this.#early.release();
         },
       },
       will: () => this.#status.will(),
@@ -158,11 +156,12 @@ class Router implements MessageRouter {
       onWorking: (directive, messageId) => void signals.emit('message-cancel', { directive, messageId }),
       onDropped: (sequence, directive) => this.#admission.drop(sequence, directive),
     });
+    this.#early = new EarlyCommands(() => this.#link.state.kind === 'connecting');
     this.#commands = new Commands({
       ...deps,
       done: journal.done,
       connection: () => this.#connection(),
-      whenUp: (act) => this.#whenUp(act),
+      whenUp: (act) => this.#early.whenUp(act),
       actions: {
         pong: (responseTo) =>
           this.#say('pong', encodeEvent({ messageId: newId(), responseTo, sent: clock.now() }, 'pong')),
@@ -267,7 +266,7 @@ class Router implements MessageRouter {
     this.#publishing.onUp(up);
     this.#status.onUp(up);
     this.#announcer.onUp(up);
-    this.#actOnEarly();
+    this.#early.release();
   }
 
   #onDown(down: LinkDown): void {
@@ -287,19 +286,6 @@ class Router implements MessageRouter {
       .catch((error: unknown) =>
         this.#deps.log.warn({ error: reasonOf(error) }, `the ${what} was not published`),
       );
-  }
-
-  #whenUp(act: () => void): void {
-    if (this.#link.state.kind !== 'connecting') {
-      act();
-      return;
-    }
-    this.#early.push(act);
-    if (this.#early.length > maxEarly) this.#early.shift()?.();
-  }
-
-  #actOnEarly(): void {
-    for (const act of this.#early.splice(0)) act();
   }
 
   /** Before the connection is reported, messages of a resumed session may come already. */
