@@ -2,7 +2,7 @@
  * Whether the disk of a journal has room, asked before each write, and what a write that failed is called.
  */
 import { statfsSync } from 'node:fs';
-import { reasonOf, YggError } from '../base/errors.ts';
+import { reasonOf, systemCodeOf, YggError } from '../base/errors.ts';
 
 export interface Space {
   readonly free: number;
@@ -46,7 +46,7 @@ const fullCodes: ReadonlySet<unknown> = new Set([27, 28, 122, -30_792, 'EFBIG', 
 /** `YGG_JOURNAL_FULL` or `YGG_JOURNAL_IO`, by what the disk said. */
 export function writeFailure(cause: unknown): YggError {
   return new YggError(
-    fullCodes.has(codeOf(cause)) ? 'YGG_JOURNAL_FULL' : 'YGG_JOURNAL_IO',
+    fullCodes.has(systemCodeOf(cause)) ? 'YGG_JOURNAL_FULL' : 'YGG_JOURNAL_IO',
     `The journal could not be written: ${reasonOf(cause)}`,
     { cause },
   );
@@ -54,10 +54,6 @@ export function writeFailure(cause: unknown): YggError {
 
 /** Whether the machine has too little of something. That says nothing about what is on the disk. */
 export function isShortage(error: unknown): boolean {
-  const code = codeOf(error);
+  const code = systemCodeOf(error);
   return code === 'YGG_JOURNAL_FULL' || fullCodes.has(code) || shortCodes.has(code);
-}
-
-function codeOf(error: unknown): unknown {
-  return typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
 }

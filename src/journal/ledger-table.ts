@@ -182,9 +182,8 @@ export class LedgerTable<K extends Key, V> {
     this.#kept.set(id, value);
     // Some at a time: the way to the oldest leads past the places of all that were forgotten before.
     if (this.#kept.size <= keep + forgetStep) return;
-    let excess = this.#kept.size - keep;
     for (const oldest of this.#kept.keys()) {
-      if (excess-- === 0) return;
+      if (this.#kept.size <= keep) return;
       this.#kept.delete(oldest);
     }
   }

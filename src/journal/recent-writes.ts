@@ -45,19 +45,11 @@ export class RecentWrites {
       const sequence = sequenceOf(key);
       if (sequence > this.#highest) this.#highest = sequence;
       const recent = this.#tableOf(table);
-      const before = recent.get(key);
-      if (before) {
-        this.#count -= 1;
-        this.#bytes -= before.value?.length ?? 0;
-      }
-      if (value === undefined && sequence > this.#floor) {
-        // It came after this began: nothing on the disk has to be removed.
-        recent.forget(key);
-        continue;
-      }
-      recent.set(key, value);
-      this.#count += 1;
-      this.#bytes += value?.length ?? 0;
+      // What came after this began is not on the disk: nothing has to be removed there.
+      const isGone = value === undefined && sequence > this.#floor;
+      const before = isGone ? recent.forget(key) : recent.set(key, value);
+      this.#count += (isGone ? 0 : 1) - (before ? 1 : 0);
+      this.#bytes += (value?.length ?? 0) - (before?.value?.length ?? 0);
     }
   }
 
@@ -112,19 +104,23 @@ export class RecentTable {
     return this.#writes.get(idOf(key));
   }
 
-  set(key: Key, value: Uint8Array | undefined): void {
+  /** Gives back the word before. */
+  set(key: Key, value: Uint8Array | undefined): RecentWrite | undefined {
     const id = idOf(key);
-    const before = this.#writes.get(id)?.value;
+    const before = this.#writes.get(id);
     this.#writes.set(id, { key, value });
-    if (value && !before) this.#insert(key);
-    if (!value && before) this.#leave();
+    if (value && !before?.value) this.#insert(key);
+    if (!value && before?.value) this.#leave();
+    return before;
   }
 
-  forget(key: Key): void {
+  /** As if nothing had ever been said of it; gives back the word before. */
+  forget(key: Key): RecentWrite | undefined {
     const id = idOf(key);
-    const before = this.#writes.get(id)?.value;
+    const before = this.#writes.get(id);
     this.#writes.delete(id);
-    if (before) this.#leave();
+    if (before?.value) this.#leave();
+    return before;
   }
 
   /** In order. */
