@@ -14,80 +14,52 @@ import {
   type SinkOptions,
   said,
 } from './field.ts';
-
-/** Milliseconds that a request may take beyond its limits, on a slow machine. */
-const patience = 15_000;
-/** Bytes that may be held for an answer that is refused. */
-const memory = 64 * 1024 * 1024;
+import { big, dripping, endless, memory, patience } from './tiresome.ts';
 
 const ok = 'HTTP/1.1 200 OK\r\n';
 
-/** Writes the head, then `piece` for as long as somebody reads. */
-function endless(head: string, piece: string | Buffer): NonNullable<SinkOptions['serve']> {
-  return (socket) => {
-    socket.once('data', () => {
-      socket.write(head);
-      const more = (): void => {
-        while (!socket.destroyed && socket.write(piece));
-      };
-      socket.on('drain', more);
-      more();
-    });
+/** Serves so once something was asked. */
+const asked =
+  (serve: (socket: Socket) => void): NonNullable<SinkOptions['serve']> =>
+  (socket) => {
+    socket.once('data', () => serve(socket));
   };
-}
-
-/** Writes the head, then a little now and then. */
-function dripping(head: string, drop: string): NonNullable<SinkOptions['serve']> {
-  return (socket) => {
-    socket.once('data', () => {
-      socket.write(head);
-      const timer = setInterval(() => socket.write(drop), 20);
-      socket.once('close', () => clearInterval(timer));
-    });
-  };
-}
 
 const saying =
   (answer: string): NonNullable<SinkOptions['serve']> =>
   (socket) =>
     answerEach(socket, answer);
 
-const saysAndEnds =
-  (answer: string): NonNullable<SinkOptions['serve']> =>
-  (socket: Socket) => {
-    socket.once('data', () => socket.end(answer));
-  };
-
-const big = 'x'.repeat(16 * 1024);
+const saysAndEnds = (answer: string): NonNullable<SinkOptions['serve']> =>
+  asked((socket) => socket.end(answer));
 
 /** Content that must not be taken: there is none, it is too much, or nobody can say what it is. */
 const untaken: Readonly<Record<string, NonNullable<SinkOptions['serve']>>> = {
   'one byte more than the limit': saying(`${ok}Content-Length: 1001\r\n\r\n${'x'.repeat(1001)}`),
   'a length of terabytes': saying(`${ok}Content-Length: 9007199254740993\r\n\r\nx`),
   'a length beyond all numbers': saying(`${ok}Content-Length: ${'9'.repeat(400)}\r\n\r\nx`),
-  'an endless body': endless(`${ok}\r\n`, big),
-  'an endless body behind a length': endless(`${ok}Content-Length: 100000000\r\n\r\n`, big),
-  'endless chunks': endless(`${ok}Transfer-Encoding: chunked\r\n\r\n`, `4000\r\n${big}\r\n`),
+  'an endless body': asked(endless(`${ok}\r\n`, big)),
+  'an endless body behind a length': asked(endless(`${ok}Content-Length: 100000000\r\n\r\n`, big)),
+  'endless chunks': asked(endless(`${ok}Transfer-Encoding: chunked\r\n\r\n`, `4000\r\n${big}\r\n`)),
   'a chunk of all the numbers': saying(`${ok}Transfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFFF\r\nx`),
   'a chunk of less than nothing': saying(`${ok}Transfer-Encoding: chunked\r\n\r\n-5\r\nhello\r\n0\r\n\r\n`),
-  'an endless chunk size': endless(`${ok}Transfer-Encoding: chunked\r\n\r\n`, '0'.repeat(16_384)),
-  'an endless extension of a chunk': endless(`${ok}Transfer-Encoding: chunked\r\n\r\n1;`, `a=${big};`),
-  'endless trailers': endless(
-    `${ok}Transfer-Encoding: chunked\r\n\r\n0\r\n`,
-    `X-Trailer: ${'y'.repeat(900)}\r\n`,
+  'an endless chunk size': asked(endless(`${ok}Transfer-Encoding: chunked\r\n\r\n`, '0'.repeat(16_384))),
+  'an endless extension of a chunk': asked(endless(`${ok}Transfer-Encoding: chunked\r\n\r\n1;`, `a=${big};`)),
+  'endless trailers': asked(
+    endless(`${ok}Transfer-Encoding: chunked\r\n\r\n0\r\n`, `X-Trailer: ${'y'.repeat(900)}\r\n`),
   ),
-  'an endless header': endless(`${ok}X-Long: `, big),
-  'endless headers': endless(ok, 'X-More: yes\r\n'),
-  'an endless status line': endless('HTTP/1.1 200 ', big),
-  'an answer that is endlessly about to come': endless('', 'HTTP/1.1 100 Continue\r\n\r\n'),
+  'an endless header': asked(endless(`${ok}X-Long: `, big)),
+  'endless headers': asked(endless(ok, 'X-More: yes\r\n')),
+  'an endless status line': asked(endless('HTTP/1.1 200 ', big)),
+  'an answer that is endlessly about to come': asked(endless('', 'HTTP/1.1 100 Continue\r\n\r\n')),
   'a header of 17 KiB': saying(`${ok}X-Long: ${'y'.repeat(17 * 1024)}\r\nContent-Length: 5\r\n\r\nhello`),
   'headers of 17 KiB together': saying(
     `${ok}${'X-Many: 0123456789\r\n'.repeat(1_100)}Content-Length: 5\r\n\r\nhello`,
   ),
-  'headers that drip': dripping(ok, 'X'),
-  'a body that drips': dripping(`${ok}Content-Length: 900\r\n\r\n`, 'x'),
-  'a chunk that drips': dripping(`${ok}Transfer-Encoding: chunked\r\n\r\n3e8\r\n`, 'x'),
-  'interim answers that drip': dripping('', 'HTTP/1.1 102 Processing\r\n\r\n'),
+  'headers that drip': asked(dripping(ok, 'X')),
+  'a body that drips': asked(dripping(`${ok}Content-Length: 900\r\n\r\n`, 'x')),
+  'a chunk that drips': asked(dripping(`${ok}Transfer-Encoding: chunked\r\n\r\n3e8\r\n`, 'x')),
+  'interim answers that drip': asked(dripping('', 'HTTP/1.1 102 Processing\r\n\r\n')),
   'nothing at all': () => {},
   'less than it announced': saysAndEnds(`${ok}Content-Length: 10\r\n\r\nhello`),
   'chunks without an end': saysAndEnds(`${ok}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n`),

@@ -13,34 +13,7 @@ import {
   type ProxyOptions,
   through,
 } from './proxy-field.ts';
-
-/** Milliseconds until everything of a request is over, on a slow machine. */
-const patience = 15_000;
-/** Bytes that may be held for an answer that is refused. */
-const memory = 64 * 1024 * 1024;
-
-const big = 'x'.repeat(16 * 1024);
-
-/** Writes the head, then `piece` for as long as somebody reads. */
-function endless(head: string, piece: string): (socket: Socket) => void {
-  return (socket) => {
-    socket.write(head);
-    const more = (): void => {
-      while (!socket.destroyed && socket.write(piece));
-    };
-    socket.on('drain', more);
-    more();
-  };
-}
-
-/** Writes the head, then a little now and then. */
-function dripping(head: string, drop: string): (socket: Socket) => void {
-  return (socket) => {
-    socket.write(head);
-    const timer = setInterval(() => socket.write(drop), 20);
-    socket.once('close', () => clearInterval(timer));
-  };
-}
+import { big, dripping, endless, memory, patience } from './tiresome.ts';
 
 /** Answers to the question for a tunnel. */
 const tiresome: Readonly<Record<string, (socket: Socket) => void>> = {
