@@ -83,7 +83,7 @@ export function prepare(directory: string): { readonly contentDirectory: string 
   return { contentDirectory };
 }
 
-/** Copies a file that is going to be written over; returns where the copy is, or where it should have been. */
+/** Copies a file that is going to be written over; returns where the copy is. */
 export function keepDamaged(file: string, now: number): string {
   const copy = asidePath(file, 'damaged', now);
   copyFileSync(file, copy);
