@@ -3,6 +3,8 @@
  */
 import type { Clock } from '../base/clock.ts';
 import { DeadLetterOffice } from './dead-letters.ts';
+import { DoneEntries } from './done-entries.ts';
+import { IdIndex } from './id-index.ts';
 import { JournalInbox } from './inbox.ts';
 import type { DeadLetter, Journal, JournalLimits, Receipt } from './journal.ts';
 import { KnownIds } from './known-ids.ts';
@@ -21,6 +23,8 @@ export interface CreateJournalDeps {
   readonly reportFailures: boolean;
   readonly clock: Clock;
   readonly uuid: () => string;
+  /** 32 random bits. */
+  readonly idSeed: number;
   /** Calls back at the end of this turn of the event loop. */
   readonly defer: (callback: () => void) => void;
   readonly contentDirectory: string;
@@ -64,7 +68,10 @@ export function createJournal(deps: CreateJournalDeps): OpenedJournal {
   const now = (): number => clock.now();
   const tables = openTables(ledger);
   const tallies = new Tallies(ledger);
-  const ids = new KnownIds({ tables, tallies, limits });
+  const done = new DoneEntries({ ledger, tables, tallies, limits });
+  const index = new IdIndex(deps.idSeed);
+  ledger.join(index);
+  const ids = new KnownIds({ tables, index, done });
   const deadLetters = new DeadLetterOffice({
     ledger,
     tables,
@@ -85,6 +92,7 @@ export function createJournal(deps: CreateJournalDeps): OpenedJournal {
 
   ledger.beforeEach(() => {
     ids.trim();
+    done.gather();
     deadLetters.tidy();
   });
 
@@ -131,7 +139,7 @@ export function createJournal(deps: CreateJournalDeps): OpenedJournal {
         const at = now();
         const commit = ledger.change(() => {
           ids.put('command', messageId, { sequence, directive: '', hash: '' });
-          ids.finish('command', messageId, sequence, at);
+          ids.remember('command', messageId, sequence, at);
         });
         return receiptOf(sequence, commit);
       },
@@ -154,7 +162,7 @@ export function createJournal(deps: CreateJournalDeps): OpenedJournal {
         return deadLetters.count;
       },
     },
-    messages: new MessageHistory(tables),
+    messages: new MessageHistory(tables, done),
     contentDirectory,
     cleanStart,
     get trouble() {

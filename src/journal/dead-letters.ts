@@ -122,7 +122,7 @@ export class DeadLetterOffice {
     tables.bodies.remove(sequence);
     if (dead.was.kind !== 'request') return;
     const { messageId, attempt, contentFile } = dead.was.row;
-    if (attempt > 0 || dead.reason === 'cancelled') ids.finish('request', messageId, sequence, now());
+    if (attempt > 0 || dead.reason === 'cancelled') ids.remember('request', messageId, sequence, now());
     else ids.forget('request', messageId, sequence);
     if (contentFile !== '') {
       tables.files.remove(contentFile);

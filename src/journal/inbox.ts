@@ -25,16 +25,7 @@ import type { Tables } from './open-tables.ts';
 import { receiptOf } from './outcome.ts';
 import { requestHash } from './request-hash.ts';
 import { RequestRows } from './request-rows.ts';
-import {
-  accepted,
-  arrived,
-  calledOff,
-  fetched,
-  finished,
-  givenBack,
-  offered,
-  restored,
-} from './request-states.ts';
+import { accepted, arrived, calledOff, fetched, givenBack, offered, restored } from './request-states.ts';
 import type { StoredDead, StoredRequest } from './stored.ts';
 import { bodyOf } from './tables.ts';
 import { gaugeOf, isFull, shareOf, type Tallies } from './tallies.ts';
@@ -63,11 +54,10 @@ export class JournalInbox implements Inbox {
     const { ledger, tables, ids } = this.#deps;
     const body = bodyOf(request.metadata, request.content);
     const row = this.#newRow(request, offer?.redelivery, body.record.length);
-    const known = { sequence: row.sequence, directive: row.directive, hash: hashOf(request) };
     const commit = ledger.add(() => {
-      this.#rows.move(undefined, row);
+      this.#rows.move(undefined, offer ? row : ids.list(row));
       tables.bodies.put(row.sequence, body);
-      ids.put('request', row.messageId, known);
+      if (offer) ids.keep(row);
     });
     return receiptOf(row.sequence, commit);
   }
@@ -76,12 +66,11 @@ export class JournalInbox implements Inbox {
     const { ledger, tables, ids, deadLetters } = this.#deps;
     const body = bodyOf(request.metadata, request.content);
     const row = this.#newRow(request, undefined, body.record.length);
-    const known = { sequence: row.sequence, directive: row.directive, hash: hashOf(request) };
     const place = deadLetters.place();
     const commit = ledger.add(() => {
-      deadLetters.lay({ was: { kind: 'request', row }, reason, message, diedAt: row.receivedAt }, place);
+      const was = { kind: 'request', row: ids.list(row) } as const;
+      deadLetters.lay({ was, reason, message, diedAt: row.receivedAt }, place);
       tables.bodies.put(row.sequence, body);
-      ids.put('request', row.messageId, known);
     });
     return receiptOf(row.sequence, commit);
   }
@@ -107,7 +96,7 @@ export class JournalInbox implements Inbox {
   }
 
   back(sequence: number, charge: RequestCharge = {}): Receipt {
-    return this.#change(sequence, (row, now) => givenBack(row, now, charge));
+    return this.#change(sequence, (row, now) => this.#deps.ids.relist(givenBack(row, now, charge)));
   }
 
   finish(sequence: number): Receipt {
@@ -126,18 +115,19 @@ export class JournalInbox implements Inbox {
     this.#rows.move(row, undefined);
     tables.bodies.remove(sequence);
     if (row.contentFile !== '') this.#releaseFile(row.contentFile);
-    ids.finish('request', row.messageId, sequence, now, finished(row));
+    ids.finish(row, now);
   }
 
   bury(sequence: number, reason: DeadReason, message: string): Receipt {
-    const { ledger, deadLetters, now } = this.#deps;
+    const { ledger, ids, deadLetters, now } = this.#deps;
     const diedAt = now();
     const place = deadLetters.place();
     const commit = ledger.change(() => {
       const row = this.#rows.get(sequence);
       if (!row) return;
       this.#rows.move(row, undefined);
-      deadLetters.lay({ was: { kind: 'request', row }, reason, message, diedAt }, place);
+      const was = { kind: 'request', row: ids.relist(row) } as const;
+      deadLetters.lay({ was, reason, message, diedAt }, place);
     });
     return receiptOf(sequence, commit);
   }
@@ -208,7 +198,8 @@ export class JournalInbox implements Inbox {
 
   #newRow(request: NewRequest, redelivery: Redelivery | undefined, weight: number): StoredRequest {
     const { ledger, now } = this.#deps;
-    return arrived(request, { sequence: ledger.nextSequence(), at: now(), weight, redelivery });
+    const hash = requestHash(request.directive, request.metadata, request.content);
+    return arrived(request, { sequence: ledger.nextSequence(), at: now(), weight, redelivery, hash });
   }
 
   /** A change of a row that may have gone meanwhile; then there is nothing to do. */

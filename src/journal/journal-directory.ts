@@ -24,7 +24,7 @@ import { systemCodeOf, YggError } from '../base/errors.ts';
 import { dataFile } from './lmdb-environment.ts';
 
 /** Counted up when tables or records change so that an older program would misread them. */
-export const journalVersion = 2;
+export const journalVersion = 3;
 
 const versionFile = 'version';
 const cleanFile = 'clean';

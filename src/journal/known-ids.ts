@@ -1,17 +1,17 @@
 /**
- * What became of a message id: the ids of requests and carried out commands, and the order in which they are
- * forgotten.
+ * What became of a message id: the ids of requests and carried out commands.
  *
- * An id is written once, when it arrives, and names a sequence; where that sequence is found says the rest.
+ * An id is written once and names a sequence; where that sequence is found says the rest. The id of a request that was
+ * offered at once stays with its row, and with what is remembered of it when it is done, and is found by the index; that of
+ * one that had to wait, or died, has a row of its own, because there may be very many of those.
  */
 import { createHash } from 'node:crypto';
-import type { JournalLimits } from './journal.ts';
+import type { DoneEntries, DoneEntry } from './done-entries.ts';
+import type { IdIndex } from './id-index.ts';
 import { lastSequence, type Tables } from './open-tables.ts';
-import type { FinishedRequest, StoredDone, StoredId } from './stored.ts';
-import type { Tallies } from './tallies.ts';
+import { finished } from './request-states.ts';
+import type { StoredId, StoredRequest } from './stored.ts';
 
-/** How many ids are forgotten in one transaction at most. */
-const trimStep = 256;
 /** LMDB's keys are short; a longer id is known by its hash, and so is one that is not well-formed Unicode. */
 const longestKey = 256;
 
@@ -20,73 +20,133 @@ const loneSurrogate = /\p{Surrogate}/u;
 export type IdKind = 'request' | 'command';
 
 export interface KnownIdsDeps {
-  readonly tables: Pick<Tables, 'ids' | 'done'>;
-  readonly tallies: Tallies;
-  readonly limits: Pick<JournalLimits, 'done'>;
+  readonly tables: Pick<Tables, 'ids' | 'working'>;
+  readonly index: IdIndex;
+  readonly done: DoneEntries;
 }
 
 export class KnownIds {
   readonly #ids: Tables['ids'];
-  readonly #done: Tables['done'];
-  readonly #tallies: Tallies;
-  readonly #limits: Pick<JournalLimits, 'done'>;
+  readonly #working: Tables['working'];
+  readonly #index: IdIndex;
+  readonly #done: DoneEntries;
 
-  constructor({ tables, tallies, limits }: KnownIdsDeps) {
+  constructor({ tables, index, done }: KnownIdsDeps) {
     this.#ids = tables.ids;
-    this.#done = tables.done;
-    this.#tallies = tallies;
-    this.#limits = limits;
+    this.#working = tables.working;
+    this.#index = index;
+    this.#done = done;
+    for (const { id, sequence } of done.all()) index.load(id, sequence);
+    for (let after = 0; ; ) {
+      const rows = tables.working.page({ after, before: lastSequence, limit: 1_000 });
+      for (const { key, value } of rows) if (value.hash) index.load(keyOf('request', value.messageId), key);
+      const last = rows.at(-1);
+      if (!last) break;
+      after = last.key;
+    }
   }
 
+  /** The latest under this id. */
   get(kind: IdKind, messageId: string): StoredId | undefined {
-    return this.#ids.get(keyOf(kind, messageId));
+    const id = keyOf(kind, messageId);
+    const listed = this.#ids.get(id);
+    const kept = this.#kept(id, messageId);
+    return listed && kept ? latest(listed, kept) : (listed ?? kept);
   }
 
   put(kind: IdKind, messageId: string, id: StoredId): void {
     this.#ids.put(keyOf(kind, messageId), id);
   }
 
+  /** Within a write: the id of this row, which came just now, stays with it. */
+  keep({ messageId, sequence }: StoredRequest): void {
+    this.#index.add(keyOf('request', messageId), sequence);
+  }
+
+  /** Within a write: the id of this row, which came just now, gets a row of its own. */
+  list(row: StoredRequest): StoredRequest {
+    this.put('request', row.messageId, idOf(row));
+    return { ...row, hash: '' };
+  }
+
+  /** Within a write: the same for one that came before, and is about to wait or is dead. */
+  relist(row: StoredRequest): StoredRequest {
+    if (!row.hash) return row;
+    const listed = this.#ids.get(keyOf('request', row.messageId));
+    // The id may belong to a later request by now.
+    return listed && listed.sequence > row.sequence ? { ...row, hash: '' } : this.list(row);
+  }
+
   isDone(sequence: number): boolean {
     return this.#done.get(sequence) !== undefined;
   }
 
-  /** The id of this sequence is done with; it is remembered until it is among the oldest. */
-  finish(kind: IdKind, messageId: string, sequence: number, at: number, was?: FinishedRequest): void {
-    this.#done.put(sequence, { id: keyOf(kind, messageId), at, was });
-    this.#tallies.add('done', { messages: 1 });
+  /** Within a write: this request is done; its id is remembered until it is among the oldest. */
+  finish(row: StoredRequest, at: number): void {
+    const id = keyOf('request', row.messageId);
+    const hash = row.hash || this.#unlist(id, row.sequence);
+    if (!row.hash && hash) this.#index.add(id, row.sequence);
+    this.#done.put(row.sequence, { id, at, was: finished(row), hash });
   }
 
-  /** As if this sequence had never been seen. The id may belong to a later one by now, which is left alone. */
+  /** Within a write: the id of what is not a finished request is remembered until it is among the oldest. */
+  remember(kind: IdKind, messageId: string, sequence: number, at: number): void {
+    this.#done.put(sequence, { id: keyOf(kind, messageId), at, hash: '' });
+  }
+
+  /** As if this sequence had never been seen. */
   forget(kind: IdKind, messageId: string, sequence: number): void {
-    this.#forget(keyOf(kind, messageId), sequence);
+    const id = keyOf(kind, messageId);
+    this.#unlist(id, sequence);
+    this.#index.remove(id, sequence);
   }
 
-  /** Forgets the oldest over the limits, a step at a time. */
+  /** Within a write: forgets the oldest over the limits, a step at a time. */
   trim(): void {
-    const excess = this.#tallies.get('done').messages - this.#limits.done.messages;
-    if (excess > 0) this.#trimOldest(Math.min(excess, trimStep), () => true);
+    this.#forgetAll(this.#done.trim());
   }
 
-  /** Forgets a step of those that are too old; says whether there may be more. */
+  /** Within a write: forgets a step of those that are too old; says whether there may be more. */
   trimAged(now: number): boolean {
-    return this.#trimOldest(trimStep, ({ at }) => now - at > this.#limits.done.age) === trimStep;
+    const forgotten = this.#done.trimAged(now);
+    this.#forgetAll(forgotten);
+    return forgotten.length > 0;
   }
 
-  #trimOldest(limit: number, isDue: (done: StoredDone) => boolean): number {
-    let trimmed = 0;
-    for (const { key: sequence, value } of this.#done.page({ after: 0, before: lastSequence, limit })) {
-      if (!isDue(value)) break;
-      this.#done.remove(sequence);
-      this.#forget(value.id, sequence);
-      trimmed += 1;
+  /** What is found by the index. */
+  #kept(id: string, messageId: string): StoredId | undefined {
+    for (const sequence of this.#index.candidates(id)) {
+      const row = this.#working.get(sequence);
+      if (row?.hash && row.messageId === messageId) return idOf(row);
+      const done = this.#done.get(sequence);
+      if (done?.hash && done.id === id)
+        return { sequence, directive: done.was?.directive ?? '', hash: done.hash };
     }
-    if (trimmed > 0) this.#tallies.add('done', { messages: -trimmed });
-    return trimmed;
+    return undefined;
   }
 
-  #forget(key: string, sequence: number): void {
-    if (this.#ids.get(key)?.sequence === sequence) this.#ids.remove(key);
+  #forgetAll(entries: readonly DoneEntry[]): void {
+    for (const { sequence, done } of entries) {
+      if (!done.hash) this.#unlist(done.id, sequence);
+      this.#index.remove(done.id, sequence);
+    }
   }
+
+  /** Takes the row of an id away, and says its hash; that of a later sequence under this id is left alone. */
+  #unlist(id: string, sequence: number): string {
+    const listed = this.#ids.get(id);
+    if (listed?.sequence !== sequence) return '';
+    this.#ids.remove(id);
+    return listed.hash;
+  }
+}
+
+function latest(a: StoredId, b: StoredId): StoredId {
+  return a.sequence > b.sequence ? a : b;
+}
+
+function idOf({ sequence, directive, hash }: StoredRequest): StoredId {
+  return { sequence, directive, hash };
 }
 
 /** The message id in a key; empty for one so long that only its hash is kept. */

@@ -1,7 +1,17 @@
 /**
- * What the ledger gathers for one transaction.
+ * What the ledger gathers for one transaction, and what takes part in it.
  */
 import { Outcome } from './outcome.ts';
+import type { Write } from './store.ts';
+
+/** What takes part in transactions: a table, or what is made from tables. */
+export interface Transacted {
+  /** Adds what it writes to the next transaction. */
+  send(writes: Write[]): void;
+  committed(): void;
+  /** Nothing that was not committed holds. */
+  undo(): void;
+}
 
 export interface Batch {
   /** Somebody waits for it: it goes out at the end of this turn. Else it may wait for company. */

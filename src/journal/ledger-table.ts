@@ -84,8 +84,10 @@ export class LedgerTable<K extends Key, V> {
     const stored = this.#host.store.page(this.name, { ...range, limit: range.limit + changes.length });
     const found = new Map<number | string, { key: K; value: V }>();
     for (const { key, value: record } of stored) {
-      const value = this.#changed(key) ? undefined : this.#decode(key, record);
-      if (value !== undefined) found.set(idOf(key), { key, value });
+      const id = idOf(key);
+      if (this.#fresh.has(id) || this.#sent.has(id)) continue;
+      const value = this.#kept.get(id) ?? this.#decode(key, record);
+      if (value !== undefined) found.set(id, { key, value });
     }
     for (const { key, value } of changes) if (value !== undefined) found.set(idOf(key), { key, value });
     const page = [...found.values()];
@@ -163,11 +165,6 @@ export class LedgerTable<K extends Key, V> {
   undo(): void {
     this.#fresh = new Map();
     this.#sent = new Map();
-  }
-
-  #changed(key: K): boolean {
-    const id = idOf(key);
-    return this.#fresh.has(id) || this.#sent.has(id);
   }
 
   *#changesWithin({ after, before }: Range<K>): Iterable<Change<K, V>> {

@@ -1,17 +1,16 @@
 /**
- * Turns the writes of the rules into transactions, one for everything that was written in the same turn of the event
- * loop, and sees to it that each is carried out or taken back.
+ * Turns the writes of the rules into transactions, one for each turn of the event loop: carried out or taken back.
  *
  * Owns the order of transactions, the retries, and the word on how the disk is doing (`trouble`). One transaction is
  * under way at a time; meanwhile the next one gathers, so that a slow disk makes them larger, not more.
  *
- * When a transaction fails, everything not committed is forgotten; its adds are refused; its changes, and those
- * gathered behind it, are made again, in order, and tried until the disk takes them. So a change is a function that
- * looks at what is there when it runs, and the adds it relied on may be gone when it runs again.
+ * When a transaction fails, everything not committed is forgotten; its adds are refused; its changes, and those behind
+ * it, are made again, in order, until the disk takes them. So a change is a function that looks at what is there when it
+ * runs: the adds it relied on may be gone.
  */
 import type { Clock, Timer } from '../base/clock.ts';
 import { YggError } from '../base/errors.ts';
-import { type Batch, emptyBatch } from './ledger-batch.ts';
+import { type Batch, emptyBatch, type Transacted } from './ledger-batch.ts';
 import {
   type DamagedEntry,
   damagedLimit,
@@ -41,12 +40,11 @@ const soon = 5;
 /** Milliseconds between tries of a transaction that failed. */
 const firstRetry = 100;
 const lastRetry = 4_000;
-type Transacted = Pick<LedgerTable<never, never>, 'send' | 'committed' | 'undo'>;
 
 export class Ledger implements TableHost {
   readonly store: Store;
   readonly #deps: LedgerDeps;
-  readonly #tables: Transacted[] = [];
+  readonly #parts: Transacted[] = [];
   readonly #meta: LedgerTable<string, number>;
   readonly #damaged: LedgerTable<number, DamagedEntry>;
   #gathering: Batch | undefined;
@@ -63,7 +61,7 @@ export class Ledger implements TableHost {
   #trouble: Trouble | undefined;
   #refusal: Outcome | undefined;
   #sequence = 0;
-  /** When each transaction was sent that is committed and not yet flushed; they are flushed in order. */
+  /** When each transaction was sent that is committed and not flushed; they are flushed in order. */
   readonly #unflushed: number[] = [];
   /** When the last transaction that was committed is flushed. */
   #flushing: Promise<void> = done;
@@ -81,9 +79,14 @@ export class Ledger implements TableHost {
   /** Opens a table; `first` and `last` enclose the keys of one that is kept whole. */
   table<K extends Key, V>(format: TableFormat<K, V>, first?: K, last?: K): LedgerTable<K, V> {
     const table = new LedgerTable(format, this);
-    this.#tables.push(table);
+    this.join(table);
     if (first !== undefined && last !== undefined) table.load(first, last);
     return table;
+  }
+
+  /** Lets it take part in every transaction from now on. */
+  join(part: Transacted): void {
+    this.#parts.push(part);
   }
 
   /** Called before each transaction is sent; what it writes goes with it. */
@@ -212,7 +215,7 @@ export class Ledger implements TableHost {
       this.#meta.put(sequenceKey, this.#sequence);
     }
     const writes: Write[] = [];
-    for (const table of this.#tables) table.send(writes);
+    for (const part of this.#parts) part.send(writes);
     this.#gathering = undefined;
     this.#underWay = batch;
     this.#sentAt = this.#deps.clock.monotonic();
@@ -227,7 +230,7 @@ export class Ledger implements TableHost {
   }
 
   #onCommitted(batch: Batch, flushed: Promise<void>): void {
-    for (const table of this.#tables) table.committed();
+    for (const part of this.#parts) part.committed();
     this.#underWay = undefined;
     this.#retryDelay = firstRetry;
     const outcomes = [batch.outcome, ...batch.earlier];
@@ -254,7 +257,7 @@ export class Ledger implements TableHost {
       error instanceof YggError ? error : new YggError('YGG_JOURNAL_IO', String(error), { cause: error });
     if (this.#closed) return;
     const behind = this.#gathering;
-    for (const table of this.#tables) table.undo();
+    for (const part of this.#parts) part.undo();
     this.#underWay = undefined;
     const next: Batch = {
       ...emptyBatch(),

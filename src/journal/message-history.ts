@@ -4,6 +4,7 @@
  * Each table is in order by itself; the next message of the list is the latest that any of them has, so they are
  * merged as they are read, a few entries of each ahead.
  */
+import type { DoneEntries } from './done-entries.ts';
 import { messageIdOf } from './known-ids.ts';
 import type { LedgerTable } from './ledger-table.ts';
 import type { MessagePage, MessageRecord, Messages } from './message-record.ts';
@@ -20,10 +21,12 @@ type Source = (range: {
 
 export class MessageHistory implements Messages {
   readonly #tables: Tables;
+  readonly #done: DoneEntries;
   readonly #sources: readonly Source[];
 
-  constructor(tables: Tables) {
+  constructor(tables: Tables, done: DoneEntries) {
     this.#tables = tables;
+    this.#done = done;
     this.#sources = [
       sourceOf(tables.requests, (_sequence, row) => ofRequest(row)),
       sourceOf(tables.working, (_sequence, row) => ofRequest(row)),
@@ -31,6 +34,10 @@ export class MessageHistory implements Messages {
       sourceOf(tables.reports, (_sequence, row) => ofResponse(row)),
       sourceOf(tables.dead, (_sequence, dead) => ofDead(dead)),
       sourceOf(tables.done, ofDone),
+      ({ before }) =>
+        done
+          .inBlocks(before)
+          .map((entry) => ({ sequence: entry.sequence, record: ofDone(entry.sequence, entry.done) })),
     ];
   }
 
@@ -49,14 +56,14 @@ export class MessageHistory implements Messages {
   }
 
   get(sequence: number): MessageRecord | undefined {
-    const { requests, working, responses, reports, dead, done } = this.#tables;
+    const { requests, working, responses, reports, dead } = this.#tables;
     const request = working.get(sequence) ?? requests.get(sequence);
     if (request) return ofRequest(request);
     const response = responses.get(sequence) ?? reports.get(sequence);
     if (response) return ofResponse(response);
     const letter = dead.get(sequence);
     if (letter) return ofDead(letter);
-    const finished = done.get(sequence);
+    const finished = this.#done.get(sequence);
     return finished && ofDone(sequence, finished);
   }
 }

@@ -1,9 +1,11 @@
 /**
  * The tables of the journal, opened once and shared by its parts.
  */
+import { doneBlocksTable, doneTable } from './done-tables.ts';
 import type { Ledger } from './ledger.ts';
 import type { LedgerTable } from './ledger-table.ts';
 import type {
+  DoneBlock,
   StoredBody,
   StoredDead,
   StoredDone,
@@ -15,7 +17,6 @@ import {
   bodiesTable,
   cancelsTable,
   deadTable,
-  doneTable,
   filesTable,
   idsTable,
   reportsTable,
@@ -41,6 +42,7 @@ export interface Tables {
   readonly bodies: LedgerTable<number, StoredBody>;
   readonly ids: LedgerTable<string, StoredId>;
   readonly done: LedgerTable<number, StoredDone>;
+  readonly doneBlocks: LedgerTable<number, DoneBlock>;
   readonly files: LedgerTable<string, number>;
 }
 
@@ -57,6 +59,7 @@ export function openTables(ledger: Ledger): Tables {
     bodies: ledger.table(bodiesTable),
     ids: ledger.table(idsTable),
     done: ledger.table(doneTable),
+    doneBlocks: ledger.table(doneBlocksTable),
     files: ledger.table(filesTable),
   };
 }

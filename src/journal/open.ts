@@ -98,6 +98,7 @@ function openPrepared(deps: OpenJournalDeps, cleanStart: boolean): Journal {
       },
       clock,
       uuid: randomUUID,
+      idSeed: randomBytes(4).readInt32LE(),
       defer: setImmediate,
       contentDirectory,
       cleanStart,

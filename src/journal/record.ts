@@ -68,14 +68,28 @@ function unseal(record: Uint8Array): Buffer {
 }
 
 function parseFields(text: string): Fields {
-  let fields: unknown;
+  return new Fields(parseList(text));
+}
+
+function parseList(text: string): readonly unknown[] {
+  let list: unknown;
   try {
-    fields = JSON.parse(text);
+    list = JSON.parse(text);
   } catch (cause) {
     throw new DamagedRecord('it is not JSON', { cause });
   }
-  if (!Array.isArray(fields)) throw new DamagedRecord('it is not a list of fields');
-  return new Fields(fields);
+  if (!Array.isArray(list)) throw new DamagedRecord('it is not a list');
+  return list;
+}
+
+/** A list of so many lists of fields, without a seal of its own. */
+export function readLists(bytes: Uint8Array, count: number): readonly Fields[] {
+  const lists = parseList(asBuffer(bytes).toString());
+  if (lists.length !== count) throw new DamagedRecord(`it has ${lists.length} lists of ${count}`);
+  return lists.map((list) => {
+    if (!Array.isArray(list)) throw new DamagedRecord('a list in it is none');
+    return new Fields(list);
+  });
 }
 
 /** The fields of a record, read in the order in which they were written. */
@@ -107,6 +121,11 @@ export class Fields {
   /** The same for a last field that older records do not have: they mean 0. */
   lateFlag(): boolean {
     return this.#next < this.#fields.length && this.flag();
+  }
+
+  /** The same for a text: empty in older records. */
+  lateText(): string {
+    return this.ended ? '' : this.text();
   }
 
   /** One of the names of `words`, so that the compiler finds a word that is missing there. */

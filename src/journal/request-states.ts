@@ -13,10 +13,15 @@ export interface Arrival {
   readonly weight: number;
   /** Set: it is offered at once, to a worker with this policy. */
   readonly redelivery: Redelivery | undefined;
+  /** Set: its id stays with it. */
+  readonly hash: string;
 }
 
 /** Written out, as spreading is dear here: one for each message. */
-export function arrived(request: NewRequest, { sequence, at, weight, redelivery }: Arrival): StoredRequest {
+export function arrived(
+  request: NewRequest,
+  { sequence, at, weight, redelivery, hash }: Arrival,
+): StoredRequest {
   return {
     sequence,
     messageId: request.messageId,
@@ -39,6 +44,7 @@ export function arrived(request: NewRequest, { sequence, at, weight, redelivery 
     calledOff: false,
     redelivery: redelivery ?? 'until-accepted',
     weight,
+    hash,
   };
 }
 

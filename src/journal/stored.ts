@@ -10,6 +10,8 @@ export interface StoredRequest extends RequestRow {
   readonly responseTo: string;
   /** Bytes it counts for: metadata, content, fetched content. */
   readonly weight: number;
+  /** As {@link StoredId} has it; empty when its id has a row of its own. */
+  readonly hash: string;
 }
 
 export interface StoredResponse extends ResponseRow {
@@ -47,6 +49,16 @@ export interface StoredDone {
   readonly at: number;
   /** What is remembered of a finished request; not set for what was never finished, and for commands. */
   readonly was?: FinishedRequest | undefined;
+  /** As {@link StoredId} has it; empty when its id has a row of its own. */
+  readonly hash: string;
+}
+
+/** Some that are done, in the order of their sequences. */
+export interface DoneBlock {
+  readonly sequences: readonly number[];
+  readonly ids: readonly string[];
+  /** One for each; read when it is asked for, and not kept. */
+  entries(): readonly StoredDone[];
 }
 
 /** As {@link MessageRecord} has it. */

@@ -7,24 +7,17 @@
  *   responses  sequence -> row        to be delivered; `reports` likewise, failure reports
  *   dead       sequence -> letter     given up; `unreported` lists those whose report had no place yet
  *   bodies     sequence -> content    of all of the above, written once and never moved
- *   ids        message id -> sequence whatever became of it
- *   done       sequence -> message id, in the order they are forgotten
+ *   ids        message id -> sequence of what waits or is dead, and of commands
+ *   done       sequence -> message id, in the order they are forgotten; `done-blocks` many of them under the last sequence
  *   files      name -> sequence       fetched content
  *   tallies    what is in there, so that nothing has to be counted at a start
  */
+
+import { doneBlocksTable, doneTable } from './done-tables.ts';
 import { damagedTable, metaTable } from './ledger-own-tables.ts';
 import type { TableFormat } from './ledger-table.ts';
 import { type Fields, sealContent, sealFields, unsealContent, unsealFields } from './record.ts';
-import type {
-  FinishedRequest,
-  StoredBody,
-  StoredDead,
-  StoredDone,
-  StoredId,
-  StoredRequest,
-  StoredResponse,
-  Tally,
-} from './stored.ts';
+import type { StoredBody, StoredDead, StoredId, StoredRequest, StoredResponse, Tally } from './stored.ts';
 import { deadKinds, origins, reasons, redeliveries, reportStates, responseKinds, states } from './words.ts';
 
 function requestFields(row: StoredRequest): readonly unknown[] {
@@ -49,6 +42,7 @@ function requestFields(row: StoredRequest): readonly unknown[] {
     row.redelivery,
     row.weight,
     Number(row.calledOff),
+    row.hash,
   ];
 }
 
@@ -75,6 +69,7 @@ function readRequest(sequence: number, fields: Fields): StoredRequest {
     redelivery: fields.word(redeliveries),
     weight: fields.number(),
     calledOff: fields.lateFlag(),
+    hash: fields.lateText(),
   };
 }
 
@@ -106,32 +101,6 @@ function readResponse(sequence: number, fields: Fields): StoredResponse {
     failures: fields.number(),
     closes: fields.number(),
     weight: fields.number(),
-  };
-}
-
-function finishedFields(was: FinishedRequest): readonly unknown[] {
-  return [
-    was.directive,
-    was.size,
-    was.queuedAt,
-    was.startedAt,
-    was.attempts,
-    Number(was.cancel),
-    was.origin,
-    was.redelivery,
-  ];
-}
-
-function readFinished(fields: Fields): FinishedRequest {
-  return {
-    directive: fields.text(),
-    size: fields.number(),
-    queuedAt: fields.number(),
-    startedAt: fields.number(),
-    attempts: fields.number(),
-    cancel: fields.flag(),
-    origin: fields.word(origins),
-    redelivery: fields.word(redeliveries),
   };
 }
 
@@ -191,21 +160,7 @@ export const idsTable: TableFormat<string, StoredId> = {
     const fields = unsealFields(record);
     return { sequence: fields.number(), directive: fields.text(), hash: fields.text() };
   },
-  keep: 0,
-};
-
-export const doneTable: TableFormat<number, StoredDone> = {
-  name: 'done',
-  encode: ({ id, at, was }) => sealFields(was ? [id, at, ...finishedFields(was)] : [id, at]),
-  decode(_sequence, record) {
-    const fields = unsealFields(record);
-    return {
-      id: fields.text(),
-      at: fields.number(),
-      was: fields.ended ? undefined : readFinished(fields),
-    };
-  },
-  keep: 0,
+  keep: 1_024,
 };
 
 export const deadTable: TableFormat<number, StoredDead> = {
@@ -272,6 +227,7 @@ export const tableNames: readonly string[] = [
   bodiesTable,
   idsTable,
   doneTable,
+  doneBlocksTable,
   deadTable,
   filesTable,
   talliesTable,

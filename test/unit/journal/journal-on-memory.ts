@@ -60,6 +60,7 @@ export function openOnMemory(setting: Setting = {}): Opened {
     reportFailures,
     clock,
     uuid: () => `report-${++ids}`,
+    idSeed: 1,
     defer: setImmediate,
     contentDirectory: '/content',
     cleanStart: true,

@@ -14,6 +14,7 @@ import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { systemClock } from '../../../src/base/clock.ts';
 import { silentLogger } from '../../../src/base/log.ts';
 import type { Journal, ResponseRow } from '../../../src/journal/journal.ts';
+import { journalVersion } from '../../../src/journal/journal-directory.ts';
 import {
   type OpenJournalDeps,
   openJournal,
@@ -288,7 +289,7 @@ describe('on a full disk', () => {
     const first = await open(scope, directory);
     await first.journal.inbox.receive(request()).flushed;
     await first.journal.close();
-    writeFileSync(path.join(directory, 'version'), '1\n');
+    writeFileSync(path.join(directory, 'version'), `${journalVersion - 1}\n`);
     disk.isFull = true;
     await expect(open(scope, directory)).rejects.toMatchObject({ code: 'YGG_JOURNAL_IO' });
     expect(asideOf(directory)).toEqual([]);
@@ -312,7 +313,7 @@ describe('a journal that cannot be used is moved aside whole, and a fresh one op
   test('when a newer release wrote it', async () => {
     const scope = testScope();
     const directory = await written(scope);
-    writeFileSync(path.join(directory, 'version'), '3\n');
+    writeFileSync(path.join(directory, 'version'), `${journalVersion + 1}\n`);
     const { journal, alarms, probes } = await open(scope, directory);
     expect(asideOf(directory)).toEqual([expect.stringMatching(/^journal\.newer-\d{8}T\d{6}Z$/)]);
     expect(alarms).toEqual([expect.stringContaining('newer release')]);
@@ -321,7 +322,7 @@ describe('a journal that cannot be used is moved aside whole, and a fresh one op
     await journal.inbox.receive(request()).flushed;
     const aside = path.join(path.dirname(directory), asideOf(directory)[0] ?? '');
     expect(existsSync(path.join(aside, 'data.mdb'))).toBe(true);
-    expect(readFileSync(path.join(directory, 'version'), 'utf8')).toBe('2\n');
+    expect(readFileSync(path.join(directory, 'version'), 'utf8')).toBe(`${journalVersion}\n`);
   });
 
   test.each<[string, (file: string, size: number) => void]>([

@@ -83,6 +83,7 @@ export async function createRig(options: RigOptions = {}): Promise<Rig> {
     reportFailures: true,
     clock,
     uuid: newId,
+    idSeed: 1,
     defer: setImmediate,
     contentDirectory: '/nowhere',
     cleanStart: options.cleanStart ?? true,
