@@ -18,7 +18,10 @@ export type Settlement =
   | 'dead'
   /** Out of the store and waiting on disk again, to be admitted anew, oldest first. */
   | 'back'
-  /** Its worker still has it, but it does not count against the window any longer. A later settlement follows. */
+  /**
+   * Its worker still has it, or its end is being written, but it does not count against the window any longer. A later
+   * settlement follows.
+   */
   | 'released';
 
 export interface RequestSignal {

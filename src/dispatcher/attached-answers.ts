@@ -19,6 +19,7 @@ import type { LargeAnswers, WholeAnswer } from './large-answers.ts';
 import type { LiveWorker } from './live-worker.ts';
 import type { MemoryPlace } from './memory-room.ts';
 import type { Returns } from './returns.ts';
+import type { Settler } from './settler.ts';
 
 export interface AttachedAnswersDeps {
   readonly signals: Signals;
@@ -26,6 +27,7 @@ export interface AttachedAnswersDeps {
   readonly log: Logger;
   readonly caller: Caller;
   readonly returns: Returns;
+  readonly settler: Settler;
   readonly large: LargeAnswers;
   /** The stream of the moment. */
   readonly stream: () => AttachStream | undefined;
@@ -156,12 +158,12 @@ export class AttachedAnswers {
 
   /** @throws YggError why it is refused */
   #keep(answer: Answer, job: Job | undefined, place: MemoryPlace): void {
-    const { caller, returns, find } = this.#deps;
+    const { caller, returns, settler, find } = this.#deps;
     const { messageId, delivery, responseTo } = answer;
     checkNamed(messageId);
     const worker = senderOf(job ?? find(delivery), responseTo);
     const { sequence, flushed } = returns.keep(caller, answer, worker, job?.doc.sequence);
-    if (job) job.answering = true;
+    if (job) settler.ending(job);
     const writing: Writing = { answer, sequence, job, place, result: undefined, receipted: false };
     if (answer.wantsResult && isAddress(answer.directive)) this.#awaitResult(writing);
     this.#writing.add(flushed, writing);
@@ -202,7 +204,7 @@ export class AttachedAnswers {
   }
 
   #onLost(answer: Answer, job: Job | undefined, place: MemoryPlace | undefined, error: unknown): void {
-    if (job) job.answering = false;
+    if (job) this.#deps.settler.notEnding(job);
     place?.release();
     this.#known.delete(answer.messageId);
     this.refuse(answer, error);

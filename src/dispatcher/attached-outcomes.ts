@@ -119,10 +119,10 @@ export class AttachedOutcomes {
   }
 
   #end(job: Job, outcome: Outcome): void {
-    const { journal, laneOf } = this.#deps;
+    const { journal, settler, laneOf } = this.#deps;
     const { sequence, directive } = job.doc;
     if (outcome.result === outcomeResults.done) {
-      job.answering = true;
+      settler.ending(job);
       this.#finishing.add(journal.inbox.finish(sequence).flushed, job);
       return;
     }

@@ -45,6 +45,8 @@ export class LiveWorker {
   readonly #byMessageId = new Map<string, Job[]>();
   /** Those of `hands` that were there when a worker or the daemon died. */
   readonly #suspects = new Set<Job>();
+  /** Those of `hands` whose end is on its way to the disk, cancels not among them. */
+  readonly #ending = new Set<Job>();
   #loaded = 0;
   /** Offered, and not handed over yet. */
   #offering = 0;
@@ -76,7 +78,8 @@ export class LiveWorker {
   get room(): number {
     const { link, facts } = this;
     if (!link.settles) return link.room;
-    return Math.min(link.room - this.#offering, facts.slots - (this.hands.size - this.#cancels));
+    const held = this.hands.size - this.#cancels - this.#ending.size;
+    return Math.min(link.room - this.#offering, facts.slots - held);
   }
 
   /** Bytes of content in memory for calls to it. */
@@ -132,6 +135,16 @@ export class LiveWorker {
     this.#freedByTime = 0;
   }
 
+  /** It has said what became of it: that takes no room any longer, though it has to be written yet. */
+  ending(job: Job): void {
+    if (!job.doc.cancel) this.#ending.add(job);
+  }
+
+  /** What it said could not be written. */
+  notEnding(job: Job): void {
+    this.#ending.delete(job);
+  }
+
   /** It is not with this worker any longer. */
   forget(job: Job): void {
     this.#unload(job);
@@ -141,6 +154,7 @@ export class LiveWorker {
     this.pacing.delete(job);
     this.unclear.delete(job);
     this.#suspects.delete(job);
+    this.#ending.delete(job);
     this.#forgetId(job);
   }
 

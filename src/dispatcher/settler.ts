@@ -47,6 +47,22 @@ export class Settler {
     return judge(happening, redelivery, row ?? nothingCharged);
   }
 
+  /**
+   * Its end is being written, and its worker has done with it. What waits behind it is made ready meanwhile, so that it is
+   * offered in the transaction that ends this one, and not two flushes later.
+   */
+  ending(job: Job): void {
+    job.answering = true;
+    job.worker?.ending(job);
+    if (this.#deps.journal.inbox.waitingCount(job.doc.directive) > 0) this.release(job.doc);
+  }
+
+  /** Its end was refused by the disk: the worker has it still. */
+  notEnding(job: Job): void {
+    job.answering = false;
+    job.worker?.notEnding(job);
+  }
+
   /** Its response is on disk and has finished it there. */
   answered(job: Job): void {
     this.#deps.counters.count('messages_done');
@@ -100,7 +116,7 @@ export class Settler {
     return receipt;
   }
 
-  /** Its slot is free, the worker still has it. */
+  /** Its slot is free, and it is not settled. */
   release(doc: WorkingMessage): void {
     if (!doc.slot) return;
     doc.slot = false;

@@ -384,6 +384,38 @@ describe('a message', () => {
     await worker.hears('deliveries', 3);
   });
 
+  test('a slot is free when the answer comes, before it is on disk', async () => {
+    const bench = await rig();
+    const worker = await spawned(bench, { offer: { concurrency: 1 } });
+    bench.hand();
+    const [first] = await worker.hears('deliveries');
+    if (!first) throw new Error('expected a delivery');
+    bench.hand();
+    bench.journal.waiting = 1;
+    bench.journal.gate = new Promise(() => {});
+    worker.echo(first);
+    await worker.hears('deliveries', 2);
+    await bench.hears('settle 1 released');
+    expect(worker.heard.receipts).toEqual([]);
+    expect(bench.heard).not.toContain('settle 1 done');
+  });
+
+  test('an answer that is refused takes its slot back', async () => {
+    const bench = await rig();
+    const worker = await spawned(bench, { offer: { concurrency: 1 } });
+    bench.hand();
+    const [first] = await worker.hears('deliveries');
+    if (!first) throw new Error('expected a delivery');
+    bench.journal.refusal = new YggError('YGG_JOURNAL_FULL', 'The disk is full.');
+    worker.echo(first);
+    await worker.hears('receipts');
+    bench.hand();
+    await stays(() => worker.heard.deliveries.length === 2, { span: 100, what: 'a delivery without a slot' });
+    bench.journal.refusal = undefined;
+    worker.echo(first);
+    await worker.hears('deliveries', 2);
+  });
+
   test('waits for credit', async () => {
     const bench = await rig();
     const worker = await spawned(bench, { credit: 1 });
