@@ -188,7 +188,9 @@ export class AttachedAnswers {
       place?.release();
       this.#known.set(messageId, 'kept');
       this.#settleCredit(answer);
-      stream?.add('receipts', { messageId });
+      // A handler may wait for the receipt of what it sent on the way, but has ended when its message has.
+      if (job) stream?.addLater('receipts', { messageId });
+      else stream?.add('receipts', { messageId });
       writing.receipted = true;
       if (writing.result) this.#tellResult(writing);
       if (job) finished.push(job);

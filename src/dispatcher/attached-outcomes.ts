@@ -113,7 +113,7 @@ export class AttachedOutcomes {
       const { sequence } = job.doc;
       if (job.worker) settler.announce(job, job.worker);
       settler.answered(job);
-      stream?.add('settled', sequence);
+      stream?.addLater('settled', sequence);
     }
     for (const directive of new Set(jobs.map(({ doc }) => doc.directive))) laneOf(directive).pump();
   }

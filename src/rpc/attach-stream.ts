@@ -2,8 +2,8 @@
  * The daemon's side of one Attach stream.
  *
  * Owns the call, the frame that gathers, and the frames that wait to be written. Everything said in one turn of the
- * event loop leaves together at its end; a frame that holds enough is closed and the next one begun. Decides nothing
- * about what the frames say.
+ * event loop leaves together at its end, what nobody waits for with the next thing that somebody does; a frame that
+ * holds enough is closed and the next one begun. Decides nothing about what the frames say.
  */
 import { type ServerDuplexStream, status } from '@grpc/grpc-js';
 import { type ErrorCode, reasonOf } from '../base/errors.ts';
@@ -45,6 +45,10 @@ export type AttachCall = ServerDuplexStream<Buffer, Buffer>;
 
 /** Frames that are written and have not left: beyond them the stream counts as busy. */
 const mostUnderWay = 4;
+/** Milliseconds that what nobody waits for may wait for something to leave with. */
+const patience = 25;
+/** Credit that is not kept back: the worker may be about to run out of it. */
+const muchCredit = { answers: 128, bytes: 1024 * 1024 } as const;
 /** Closed frames that wait; beyond them nothing more is heard of a worker that does not read what it is answered. */
 const mostWaiting = 32;
 
@@ -54,7 +58,7 @@ export class AttachStream {
   readonly #call: AttachCall;
   readonly #method: Method<WorkerFrame, DispatcherFrame>;
   #receiver: AttachReceiver | undefined;
-  /** Gathers; set if and only if a flush at the end of this turn is asked for. */
+  /** Gathers; while it is set a flush is asked for, at the end of this turn or later. */
   #frame: DispatcherFrame | undefined;
   /** Bytes of what may be large, and deliveries, in `#frame`. */
   #bytes = 0;
@@ -62,6 +66,7 @@ export class AttachStream {
   /** Closed frames, oldest first. */
   readonly #queue: DispatcherFrame[] = [];
   #flushAsked = false;
+  #later: NodeJS.Timeout | undefined;
   /** Frames of the worker are not passed on: somebody asked for that, or too much waits for the worker to read it. */
   #held = false;
   #choked = false;
@@ -112,23 +117,31 @@ export class AttachStream {
 
   /** Says one thing more in this turn's frame; `bytes`, of what may be large, count towards its size. */
   add<List extends keyof DispatcherLists>(list: List, entry: DispatcherLists[List], bytes = 0): void {
-    const frame = this.#gather(bytes, list === 'deliveries' ? 1 : 0);
-    const lists: DispatcherListFields = frame;
-    lists[list] ??= [];
-    lists[list].push(entry);
+    push(this.#gather(bytes, list === 'deliveries' ? 1 : 0), list, entry);
+    this.#flushSoon();
+  }
+
+  /** Says one thing more that nobody waits for. */
+  addLater<List extends keyof DispatcherLists>(list: List, entry: DispatcherLists[List]): void {
+    push(this.#gather(0, 0), list, entry);
+    this.#flushLater();
   }
 
   /** Says something that is said once. */
   say(once: Pick<DispatcherFrame, 'welcome' | 'drain' | 'goodbye'>): void {
     Object.assign(this.#gather(0, 0), once);
+    this.#flushSoon();
   }
 
-  /** So many more answers, with so many more bytes, may come. */
+  /** So many more answers, with so many more bytes, may come. A little of it is nothing that anybody waits for. */
   credit(answers: number, bytes: number): void {
     const frame = this.#gather(0, 0);
     frame.credit ??= { answers: 0, bytes: 0 };
     frame.credit.answers += answers;
     frame.credit.bytes += bytes;
+    if (frame.credit.answers < muchCredit.answers && frame.credit.bytes < muchCredit.bytes)
+      this.#flushLater();
+    else this.#flushSoon();
   }
 
   /** Writes what is gathered, then ends the stream; what comes from now on is not looked at. */
@@ -172,6 +185,8 @@ export class AttachStream {
     this.#closed = true;
     this.#queue.length = 0;
     this.#frame = undefined;
+    clearTimeout(this.#later);
+    this.#later = undefined;
     this.#receiver?.onClose();
   }
 
@@ -180,17 +195,26 @@ export class AttachStream {
     if (this.#frame && full) this.#closeFrame();
     this.#bytes += bytes;
     this.#messages += messages;
-    if (this.#frame) return this.#frame;
-    this.#frame = {};
-    if (!this.#flushAsked) {
-      this.#flushAsked = true;
-      setImmediate(() => {
-        this.#flushAsked = false;
-        this.#closeFrame();
-        this.#flush();
-      });
-    }
+    this.#frame ??= {};
     return this.#frame;
+  }
+
+  #flushSoon(): void {
+    if (this.#flushAsked) return;
+    this.#flushAsked = true;
+    setImmediate(() => {
+      this.#flushAsked = false;
+      this.#closeFrame();
+      this.#flush();
+    });
+  }
+
+  #flushLater(): void {
+    if (this.#flushAsked) return;
+    this.#later ??= setTimeout(() => {
+      this.#closeFrame();
+      this.#flush();
+    }, patience);
   }
 
   #closeFrame(): void {
@@ -198,6 +222,8 @@ export class AttachStream {
     this.#frame = undefined;
     this.#bytes = 0;
     this.#messages = 0;
+    clearTimeout(this.#later);
+    this.#later = undefined;
     if (this.#queue.length <= mostWaiting || this.#choked) return;
     this.#choked = true;
     this.#call.pause();
@@ -234,4 +260,14 @@ export class AttachStream {
     if (code === 'OK') this.#call.end();
     else this.#call.emit('error', { code: status[code], details });
   }
+}
+
+function push<List extends keyof DispatcherLists>(
+  frame: DispatcherFrame,
+  list: List,
+  entry: DispatcherLists[List],
+): void {
+  const lists: DispatcherListFields = frame;
+  lists[list] ??= [];
+  lists[list].push(entry);
 }

@@ -2,9 +2,10 @@
 import { Duplex } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { largestFrame } from '../../../src/rpc/attach-frames.ts';
+import { type DispatcherFrame, largestFrame } from '../../../src/rpc/attach-frames.ts';
 import { type AttachCall, AttachStream } from '../../../src/rpc/attach-stream.ts';
 import { loadProtocol } from '../../../src/rpc/protocol.ts';
+import { waitFor } from '../../helpers/wait-for.ts';
 
 const { Attach } = loadProtocol().dispatcher;
 const frame = Attach.requestSerialize({ outcomes: [{ delivery: 7 }] } as never);
@@ -28,11 +29,19 @@ class Call extends Duplex {
   letGo(): void {
     this.#leaving.shift()?.();
   }
+
+  get written(): DispatcherFrame[] {
+    return this.frames.map((bytes) => Attach.responseDeserialize(bytes));
+  }
+}
+
+function streamOn(call: Call): AttachStream {
+  return new AttachStream(call as unknown as AttachCall, Attach, largestFrame);
 }
 
 test('a worker that says much and reads nothing is not listened to any longer, until it reads', async () => {
   const call = new Call();
-  const stream = new AttachStream(call as unknown as AttachCall, Attach, largestFrame);
+  const stream = streamOn(call);
   let heard = 0;
   stream.start({
     onFrame({ outcomes }) {
@@ -59,7 +68,7 @@ test('a worker that says much and reads nothing is not listened to any longer, u
 
 test('a stream that is held stays so, also when what was written has left', async () => {
   const call = new Call();
-  const stream = new AttachStream(call as unknown as AttachCall, Attach, largestFrame);
+  const stream = streamOn(call);
   let heard = 0;
   stream.start({
     onFrame() {
@@ -84,4 +93,50 @@ test('a stream that is held stays so, also when what was written has left', asyn
   stream.release();
   await turn();
   expect(heard).toBe(1);
+});
+
+test('what nobody waits for leaves with what somebody does', async () => {
+  const call = new Call();
+  const stream = streamOn(call);
+  stream.addLater('settled', 1);
+  stream.credit(1, 10);
+  await turn();
+  await turn();
+  expect(call.frames).toEqual([]);
+  stream.add('recorded', 2);
+  await turn();
+  expect(call.written).toMatchObject([{ settled: [1], recorded: [2], credit: { answers: 1, bytes: 10 } }]);
+});
+
+test('what nobody waits for leaves by itself when nothing else does', async () => {
+  const call = new Call();
+  const stream = streamOn(call);
+  stream.addLater('settled', 1);
+  stream.addLater('settled', 2);
+  await waitFor(() => call.frames.length > 0, { what: 'frame' });
+  expect(call.written).toMatchObject([{ settled: [1, 2] }]);
+  call.letGo();
+  stream.addLater('settled', 3);
+  await waitFor(() => call.frames.length > 1, { what: 'second frame' });
+  expect(call.written[1]).toMatchObject({ settled: [3] });
+});
+
+test.each([
+  { answers: 1024, bytes: 0 },
+  { answers: 1, bytes: 8 * 1024 * 1024 },
+])('a worker is not kept waiting for much credit: $answers answers, $bytes bytes', async (credit) => {
+  const call = new Call();
+  const stream = streamOn(call);
+  stream.credit(credit.answers, credit.bytes);
+  await turn();
+  expect(call.written).toMatchObject([{ credit }]);
+});
+
+test('what nobody waits for is said before the stream ends', async () => {
+  const call = new Call();
+  const stream = streamOn(call);
+  stream.addLater('settled', 1);
+  stream.end('OK', '');
+  await turn();
+  expect(call.written).toMatchObject([{ settled: [1] }]);
 });
