@@ -1,8 +1,9 @@
 /**
  * What the parts share in memory: the workers, the processes, and the working set of requests.
  *
- * Owns three lokijs collections behind typed functions; holds nothing that must survive, the journal does that.
- * Documents are live: a part that owns a field changes it in place.
+ * Owns three collections behind typed functions: two of lokijs, and a plain one for messages, which come and go by the
+ * thousand (docs/decisions/0012-a-plain-working-set.md). Holds nothing that must survive, the journal does that. Documents
+ * are live: a part that owns a field changes it in place.
  */
 import Loki from 'lokijs';
 import type { Redelivery, RequestState } from './journal/journal.ts';
@@ -104,7 +105,7 @@ export function createDatastore(): Datastore {
   return {
     workers: collection<Worker, string>(loki, 'workers', 'handler'),
     processes: collection<WorkerProcess, string>(loki, 'processes', 'file'),
-    messages: collection<WorkingMessage, number>(loki, 'messages', 'sequence'),
+    messages: plainCollection('messages', ({ sequence }) => sequence),
   };
 }
 
@@ -131,6 +132,24 @@ function collection<Doc extends object, Key extends string | number>(
     all: () => docs.data,
     get size() {
       return docs.count();
+    },
+  };
+}
+
+function plainCollection<Doc, Key>(name: string, keyOf: (doc: Doc) => Key): Collection<Doc, Key> {
+  const docs = new Map<Key, Doc>();
+  return {
+    add(doc) {
+      const key = keyOf(doc);
+      if (docs.has(key)) throw new TypeError(`${name}: Duplicate key ${key}`);
+      docs.set(key, doc);
+      return doc;
+    },
+    get: (key) => docs.get(key),
+    remove: (key) => docs.delete(key),
+    all: () => [...docs.values()],
+    get size() {
+      return docs.size;
     },
   };
 }
