@@ -158,8 +158,11 @@ export interface Signals<Map extends object = SignalMap> {
   on<Name extends keyof Map & string>(signal: Name, consumer: string, handler: Handler<Map[Name]>): void;
   /** Observes any signal; returns the function that stops it. */
   observe<Name extends keyof Map & string>(signal: Name, handler: Handler<Map[Name]>): () => void;
-  /** Sends to every consumer and observer; waits only while a consumer's channel is full. */
-  emit<Name extends keyof Map & string>(signal: Name, payload: Map[Name]): Promise<void>;
+  /**
+   * Sends to every consumer and observer. Gives back a promise only while a consumer's channel is full: who sends many
+   * would wait for the next turn of the microtasks with each otherwise.
+   */
+  emit<Name extends keyof Map & string>(signal: Name, payload: Map[Name]): Promise<void> | undefined;
   /**
    * Like `emit`, but a full channel is skipped instead of waited for. Only for signals whose data is found again on
    * disk, and for senders that must never wait: MQTT parsing, acknowledgements, gRPC answers.
@@ -172,8 +175,6 @@ export interface Signals<Map extends object = SignalMap> {
   /** Ends every channel; what is queued is still handled. Later signals go nowhere. */
   close(): void;
 }
-
-const arrived = Promise.resolve();
 
 interface Link {
   readonly consumer: string;
@@ -243,7 +244,7 @@ export function createSignals<Map extends object = SignalMap>(options: SignalsOp
         // Closed while it waited: the signal goes nowhere, like those emitted later.
         waiting.push(channel.send(payload).catch(() => undefined));
       }
-      return waiting ? Promise.all(waiting).then(() => undefined) : arrived;
+      return waiting && Promise.all(waiting).then(() => undefined);
     },
     nudge(signal, payload) {
       notify(signal, payload);

@@ -96,7 +96,8 @@ export class Deliveries {
           for (const row of rows) {
             if (this.#stopped) return;
             this.#cursor = row.sequence;
-            await this.#lanes.enter(row);
+            const pending = this.#lanes.enter(row);
+            if (pending) await pending;
           }
           if (rows.length < pageSize) break;
           await nextTurn();

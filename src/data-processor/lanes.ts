@@ -11,7 +11,7 @@ import { isAddress } from '../messages.ts';
 export interface LanesDeps {
   readonly outbox: Pick<Outbox, 'row'>;
   /** Waits only while the next part's channel is full. */
-  readonly publish: (sequence: number) => Promise<void>;
+  readonly publish: (sequence: number) => Promise<void> | undefined;
   /** `leave` is to be called when it ended. */
   readonly post: (row: ResponseRow, lane: number) => void;
 }
@@ -90,7 +90,7 @@ export class Lanes {
     else this.#deps.post(row, lane);
   }
 
-  #publish(sequence: number, lane: number): Promise<void> {
+  #publish(sequence: number, lane: number): Promise<void> | undefined {
     this.#publishing.set(sequence, lane);
     this.#lastPublished.set(lane, sequence);
     return this.#deps.publish(sequence);
