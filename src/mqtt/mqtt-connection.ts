@@ -12,7 +12,7 @@ import { asBuffer } from '../base/bytes.ts';
 import type { Clock, Timer } from '../base/clock.ts';
 import { YggError } from '../base/errors.ts';
 import type { TlsMaterial } from '../base/tls.ts';
-import { Acknowledgements } from './acknowledgements.ts';
+import { Acknowledgements, type Ticket } from './acknowledgements.ts';
 import {
   endingFault,
   faultOf,
@@ -220,10 +220,6 @@ export class MqttConnection {
     const { receiver } = this.#deps;
     const { payload, qos, packetId } = packet;
     const ticket = this.#acknowledgements.add(packetId, payload.length);
-    const settle = (state: 'acknowledged' | 'left'): void => {
-      this.#acknowledgements.settle(ticket, state);
-      this.#hold.relax();
-    };
     const message: Incoming = {
       topic: this.#topicOf(packet.topic),
       topicName: packet.topic,
@@ -233,12 +229,17 @@ export class MqttConnection {
       retain: packet.retain,
       redelivered: packet.dup,
       pressed: this.#hold.pressed,
-      acknowledge: () => settle('acknowledged'),
-      leave: () => settle('left'),
+      acknowledge: () => this.#settle(ticket, 'acknowledged'),
+      leave: () => this.#settle(ticket, 'left'),
     };
     receiver.onMessage(message);
     this.#filter.hold();
     this.#hold.next(this.#goOn);
+  }
+
+  #settle(ticket: Ticket, state: 'acknowledged' | 'left'): void {
+    this.#acknowledgements.settle(ticket, state);
+    this.#hold.relax();
   }
 
   /** What only MQTT 5 says. */
