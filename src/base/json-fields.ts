@@ -16,13 +16,13 @@ export type StringMap = Readonly<Record<string, string>>;
  */
 const shortText = 1_024;
 
-/** An object's fields, under their names in lower case. */
+/** An object's fields. */
 export class Fields {
   readonly #source: Source;
+  /** In lower case, repeated ones too. */
+  readonly #names: string[] = [];
   /** Where the value of each begins and ends, one after the other. */
   readonly #spans: number[] = [];
-  /** Where the span of each is found. */
-  readonly #places = new Map<string, number>();
   /** Whether the text was one whole object; if not, the fields before the fault are here. */
   readonly whole: boolean;
 
@@ -30,29 +30,29 @@ export class Fields {
     const source = new Source(bytes);
     this.#source = source;
     this.whole = eachMember(bytes, (keyStart, keyEnd, start, end) => {
-      this.#places.set(source.text(keyStart, keyEnd).toLowerCase(), this.#spans.length);
+      this.#names.push(source.text(keyStart, keyEnd).toLowerCase());
       this.#spans.push(start, end);
     });
   }
 
   get names(): string[] {
-    return [...this.#places.keys()];
+    return [...new Set(this.#names)];
   }
 
   has(name: string): boolean {
-    return this.#places.has(name);
+    return this.#names.includes(name);
   }
 
   /** The raw value, a view. */
   bytes(name: string): Uint8Array | undefined {
-    const place = this.#places.get(name);
-    return place === undefined ? undefined : this.#source.bytes.subarray(...this.#span(place));
+    const place = this.#names.lastIndexOf(name);
+    return place < 0 ? undefined : this.#source.bytes.subarray(this.#start(place), this.#end(place));
   }
 
   /** A string; empty for `null` and for a field that is not there, `undefined` for what is not a string. */
   string(name: string): string | undefined {
-    const place = this.#places.get(name);
-    return place === undefined ? '' : this.#source.string(...this.#span(place));
+    const place = this.#names.lastIndexOf(name);
+    return place < 0 ? '' : this.#source.string(this.#start(place), this.#end(place));
   }
 
   /** An object of strings ({@link readStringMap}); `null` for a field that is not there. */
@@ -61,8 +61,12 @@ export class Fields {
     return value === undefined ? null : readStringMap(value);
   }
 
-  #span(place: number): [start: number, end: number] {
-    return [this.#spans[place] ?? 0, this.#spans[place + 1] ?? 0];
+  #start(place: number): number {
+    return this.#spans[2 * place] ?? 0;
+  }
+
+  #end(place: number): number {
+    return this.#spans[2 * place + 1] ?? 0;
   }
 }
 

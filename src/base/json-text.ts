@@ -71,6 +71,11 @@ export function eachMember(bytes: Uint8Array, visit: MemberVisitor): boolean {
 
 /** The position after the value that begins at `start`. */
 function endOfValue(bytes: Uint8Array, start: number): number {
+  const isNested = bytes[start] === braceOpen || bytes[start] === bracketOpen;
+  return isNested ? endOfNested(bytes, start) : endOfScalar(bytes, start);
+}
+
+function endOfNested(bytes: Uint8Array, start: number): number {
   /** The closing byte of every object and array that is open, outermost first. */
   const open: number[] = [];
   let at = start;
