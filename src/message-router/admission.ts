@@ -12,6 +12,8 @@ import type { Counters } from '../counters.ts';
 import type { Datastore } from '../datastore.ts';
 import type { Inbox, NewRequest, Receipt, RequestRow } from '../journal/journal.ts';
 import type { Settlement } from '../signals.ts';
+import type { Outlook } from './arrivals.ts';
+import { type Lane, newLane, restart } from './lane.ts';
 import { Slots, type SlotWindow } from './slots.ts';
 
 export interface AdmissionDeps {
@@ -21,6 +23,8 @@ export interface AdmissionDeps {
   readonly onAdmitted: (sequence: number, directive: string, cancel: boolean) => void;
   /** Something waits for a directive that has no worker. */
   readonly onOrphaned: (directive: string) => void;
+  /** What waits was looked at: if nothing does, there may be a slot for what comes. */
+  readonly onRoom: (directive: string) => void;
   readonly counters: Pick<Counters, 'count'>;
   readonly log: Logger;
   /** Over all directives. */
@@ -32,20 +36,6 @@ const maxCancels = 16;
 
 /** Rows read at a time. */
 const page = 64;
-
-/** One directive. */
-interface Lane {
-  readonly directive: string;
-  slots: number;
-  /** The next to be admitted, read in pages; a row that comes back, or a new worker, begins anew. */
-  ahead: RequestRow[];
-  /** Rows up to this sequence are admitted, settled, or in `ahead`. */
-  after: number;
-  /** Received, and not known to be on disk: not admitted, for the disk may refuse them. */
-  readonly uncommitted: Set<number>;
-  /** Cancels may wait on disk. */
-  cancels: boolean;
-}
 
 /** A request that is being written. */
 interface Arrival {
@@ -88,24 +78,33 @@ export class Admission {
   receive(request: NewRequest): Receipt {
     const { inbox, datastore } = this.#deps;
     const { directive, content } = request;
-    const worker = datastore.workers.get(directive);
     const lane = this.#lane(directive);
-    const direct =
-      worker !== undefined &&
-      !worker.detached &&
-      !request.cancel &&
-      !this.#closed &&
-      lane.uncommitted.size === 0 &&
-      inbox.waitingCount(directive) === 0 &&
-      this.#slots.hasRoom(lane, worker.slots, content.length);
+    const worker = datastore.workers.get(directive);
+    const direct = worker && !request.cancel && this.outlook(directive, content.length) === 'offered';
     const receipt = direct
       ? inbox.receive(request, { redelivery: worker.redelivery })
       : inbox.receive(request);
     const { sequence } = receipt;
     if (direct) this.#slots.occupy(lane, sequence, content.length);
     else lane.uncommitted.add(sequence);
-    this.#arriving.add(receipt.committed, { lane, sequence, request, direct });
+    this.#arriving.add(receipt.committed, { lane, sequence, request, direct: direct === true });
     return receipt;
+  }
+
+  /** What becomes of a request with content of this size if it is received now, and is no cancel. */
+  outlook(directive: string, size: number): Outlook {
+    const worker = this.#deps.datastore.workers.get(directive);
+    if (!worker || worker.detached || this.#closed) return 'orphaned';
+    const lane = this.#lane(directive);
+    if (lane.uncommitted.size > 0 || this.#deps.inbox.waitingCount(directive) > 0) return 'waiting';
+    if (this.#slots.hasRoom(lane, worker.slots, size)) return 'offered';
+    if (lane.slots < worker.slots) this.#starved.add(directive);
+    return 'waiting';
+  }
+
+  /** How many of a directive have ended so far. */
+  settled(directive: string): number {
+    return this.#lanes.get(directive)?.settled ?? 0;
   }
 
   /** What was received together is admitted together: a lane is looked at once, whatever came for it. */
@@ -142,6 +141,7 @@ export class Admission {
     // slot it has is a new one.
     if (outcome === 'released' || !this.#deps.datastore.messages.get(sequence)) this.#slots.vacate(sequence);
     const lane = this.#lane(directive);
+    lane.settled += 1;
     if (outcome === 'back') restart(lane);
     this.fill(directive);
     this.#fillStarved();
@@ -168,7 +168,8 @@ export class Admission {
     if (lane.cancels) this.#fillCancels(lane);
     for (;;) {
       const row = this.#next(lane);
-      if (!row || lane.slots >= worker.slots) return;
+      if (!row) break;
+      if (lane.slots >= worker.slots) return;
       if (!this.#slots.hasRoom(lane, worker.slots, row.size)) {
         this.#starved.add(directive);
         return;
@@ -177,6 +178,7 @@ export class Admission {
       this.#slots.occupy(lane, row.sequence, row.size);
       this.#enter(row);
     }
+    this.#deps.onRoom(directive);
   }
 
   /** A request was put into the inbox by somebody else; it may be a cancel that is tried again. */
@@ -223,7 +225,7 @@ export class Admission {
   #lane(directive: string): Lane {
     let lane = this.#lanes.get(directive);
     if (!lane) {
-      lane = { directive, slots: 0, ahead: [], after: 0, uncommitted: new Set(), cancels: true };
+      lane = newLane(directive);
       this.#lanes.set(directive, lane);
     }
     return lane;
@@ -285,10 +287,4 @@ export class Admission {
       log.warn({ message_id: messageId, directive }, 'too many cancels wait; the oldest was dropped');
     }
   }
-}
-
-function restart(lane: Lane): void {
-  lane.ahead = [];
-  lane.after = 0;
-  lane.cancels = true;
 }

@@ -1,9 +1,9 @@
 /**
  * What happens to each packet that comes in, until it is acknowledged.
  *
- * Nothing here waits: a message is checked, written to the inbox, and acknowledged when the write is flushed. What
- * is refused, repeated or too large is acknowledged too, in its turn, or the broker would send it for ever. What there
- * is no room for is left to the broker.
+ * A message is checked, written to the inbox, at once but for a flood (arrivals.ts), and acknowledged when the write is
+ * flushed. What is refused, repeated or too large is acknowledged too, in its turn, or the broker would send it for ever.
+ * What there is no room for is left to the broker.
  */
 import type { Clock } from '../base/clock.ts';
 import { type ErrorCode, reasonOf } from '../base/errors.ts';
@@ -14,18 +14,23 @@ import type { DeadReason, Journal, KnownId, NewRequest, Receipt } from '../journ
 import { requestHash } from '../journal/request-hash.ts';
 import { type DataMessage, directivePattern, parseData, peekMessage } from '../messages.ts';
 import type { Incoming } from '../mqtt/connector.ts';
+import { Arrivals, type Outlook } from './arrivals.ts';
 
 export interface IntakeDeps {
   readonly journal: Pick<Journal, 'inbox' | 'trouble'>;
   /** Puts a request into the inbox and admits it when it can be. */
   readonly receive: (request: NewRequest) => Receipt;
+  /** What would become of one with content of this size. */
+  readonly outlook: (directive: string, size: number) => Outlook;
+  /** How many requests of a directive have ended so far. */
+  readonly settled: (directive: string) => number;
   readonly onCommand: (message: Incoming) => void;
   /** A message with QoS 1 was left to the broker. */
   readonly onLeft: () => void;
   /** Whether a cancel for this message came before it did. */
   readonly isCancelled: (directive: string, messageId: string) => boolean;
   readonly counters: Pick<Counters, 'count'>;
-  readonly clock: Pick<Clock, 'now'>;
+  readonly clock: Pick<Clock, 'every'>;
   readonly log: Logger;
 }
 
@@ -37,6 +42,9 @@ const taken: ReadonlySet<KnownId['state']> = new Set([
   'dead-offered',
   'cancelled',
 ]);
+
+/** Messages, and their bytes, on their way to the disk at most (docs/decisions/0006-receive-window.md). */
+const window = { messages: 256, bytes: 8 * 1024 * 1024 };
 
 /** A message that is acknowledged when it is flushed. */
 interface Written {
@@ -51,23 +59,53 @@ export class Intake {
   /** Flushes under way by message id: a repetition is acknowledged after its first copy, not before. */
   readonly #unflushed = new Map<string, Promise<void>>();
   readonly #flushing: SharedWait<Written>;
+  readonly #arrivals: Arrivals;
+  /** How many are on their way to the disk, and their bytes. */
+  #writing = 0;
+  #writingBytes = 0;
   #closed = false;
 
   constructor(deps: IntakeDeps) {
     this.#deps = deps;
     this.#flushing = new SharedWait((written, error) => this.#onFlushed(written, error));
+    this.#arrivals = new Arrivals({
+      ...deps,
+      isWriting: () => this.#writing >= window.messages || this.#writingBytes >= window.bytes,
+      write: (message, data) =>
+        this.#guarded(message, () => this.#write(message, data ?? parseData(message.payload))),
+    });
   }
 
-  /** Everything that comes from now on is left to the broker. */
+  /** Everything that is not written yet, or comes from now on, is left to the broker. */
   close(): void {
     this.#closed = true;
+    for (const message of this.#arrivals.clear()) message.leave();
+  }
+
+  /** A slot of this directive is free, or its worker is not what it was. */
+  onRoom(directive: string): void {
+    this.#arrivals.onRoom(directive);
   }
 
   take(message: Incoming): void {
-    if (this.#closed) message.leave();
-    else if (message.topic === 'data/in') this.#takeData(message);
-    else if (message.topic === 'control/in') this.#deps.onCommand(message);
-    else this.#refuseForeign(message);
+    this.#guarded(message, () => {
+      if (this.#closed) message.leave();
+      else if (message.topic === 'data/in') this.#takeData(message);
+      else if (message.topic === 'control/in') this.#deps.onCommand(message);
+      else this.#refuseForeign(message);
+    });
+  }
+
+  #guarded(message: Incoming, work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      // Left, not acknowledged: the fault may be gone when the broker sends it again.
+      const { messageId } = peekMessage(message.payload);
+      const fields = { message_id: messageId, topic: message.topicName, error: reasonOf(error) };
+      this.#deps.log.error(fields, 'a message was not taken');
+      message.leave();
+    }
   }
 
   #refuseForeign(message: Incoming): void {
@@ -91,6 +129,12 @@ export class Intake {
       this.#refuse(message, 'YGG_MESSAGE_INVALID', reasonOf(error));
       return;
     }
+    // Cancels overtake; and where too much waits for the disk already, nothing more may wait here.
+    if (message.pressed || isCancel(data)) this.#write(message, data);
+    else this.#arrivals.add(message, data);
+  }
+
+  #write(message: Incoming, data: DataMessage): void {
     if (this.#isRepetition(message, data)) return;
     const request = requestOf(data);
     if (this.#isFull(message)) {
@@ -180,15 +224,20 @@ export class Intake {
   /** Acknowledges once it is flushed; what the disk refused is left to the broker. */
   #settle(message: Incoming, messageId: string, flushed: Promise<void>): void {
     if (messageId !== '') this.#unflushed.set(messageId, flushed);
+    this.#writing += 1;
+    this.#writingBytes += message.payload.length;
     this.#flushing.add(flushed, { message, messageId, flushed });
   }
 
   #onFlushed(written: readonly Written[], error: unknown): void {
     for (const { message, messageId, flushed } of written) {
+      this.#writing -= 1;
+      this.#writingBytes -= message.payload.length;
       if (this.#unflushed.get(messageId) === flushed) this.#unflushed.delete(messageId);
       if (error === undefined) message.acknowledge();
       else this.#leave(message);
     }
+    this.#arrivals.onWritten();
   }
 
   #leave(message: Incoming): void {

@@ -16,9 +16,9 @@ import type { Counters } from '../counters.ts';
 import type { Datastore } from '../datastore.ts';
 import type { Journal, ResponseRow } from '../journal/journal.ts';
 import type { DrainStage, Part } from '../lifecycle.ts';
-import { encodeEvent, peekMessage } from '../messages.ts';
+import { encodeEvent } from '../messages.ts';
 import { BrokerLink, type LinkDown, type LinkState, type LinkUp } from '../mqtt/broker-link.ts';
-import type { Connector, Incoming } from '../mqtt/connector.ts';
+import type { Connector } from '../mqtt/connector.ts';
 import type { Signals } from '../signals.ts';
 import { Admission } from './admission.ts';
 import { Cancels } from './cancels.ts';
@@ -95,7 +95,7 @@ class Router implements MessageRouter {
     this.#link = new BrokerLink({
       ...deps,
       events: {
-        onMessage: (message) => this.#onMessage(message),
+        onMessage: (message) => this.#intake.take(message),
         onUp: (up) => this.#onUp(up),
         onDown: (down) => this.#onDown(down),
         onUnheard: () => deps.counters.count('publishes_unheard'),
@@ -148,6 +148,7 @@ class Router implements MessageRouter {
         void signals.emit('data-recv', { sequence, directive, cancel });
       },
       onOrphaned: (directive) => this.#grace.watch(directive),
+      onRoom: (directive) => this.#intake.onRoom(directive),
     });
     const cancels = new Cancels({
       ...deps,
@@ -173,6 +174,8 @@ class Router implements MessageRouter {
     this.#intake = new Intake({
       ...deps,
       receive: (request) => this.#admission.receive(request),
+      outlook: (directive, size) => this.#admission.outlook(directive, size),
+      settled: (directive) => this.#admission.settled(directive),
       onCommand: (message) => this.#commands.take(message),
       onLeft: () => this.#leftBehind.add(),
       isCancelled: (directive, messageId) => cancels.cameBefore(directive, messageId),
@@ -248,18 +251,6 @@ class Router implements MessageRouter {
   async #emptied(): Promise<void> {
     await this.#deps.journal.flush();
     await this.#publishing.idle();
-  }
-
-  #onMessage(message: Incoming): void {
-    try {
-      this.#intake.take(message);
-    } catch (error) {
-      // Left, not acknowledged: the fault may be gone when the broker sends it again.
-      const { messageId } = peekMessage(message.payload);
-      const fields = { message_id: messageId, topic: message.topicName, error: reasonOf(error) };
-      this.#deps.log.error(fields, 'a message was not taken');
-      message.leave();
-    }
   }
 
   #onUp(up: LinkUp): void {

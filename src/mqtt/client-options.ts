@@ -24,9 +24,9 @@ export interface ConnectTerms {
 
 /**
  * Messages with QoS 1 that an MQTT 5 broker may send without an acknowledgement. Those that are left to it count until
- * the connection ends, so there is room for them beside those that are on their way to the disk.
+ * the connection ends, so there is room for them beside those that wait for the disk or for their worker.
  */
-const receiveMaximum = 1_024;
+const receiveMaximum = 32_768;
 /**
  * Seconds an MQTT 5 broker waits with the last will: a daemon that is started again by then has not been away. No
  * Maximum Packet Size is announced: what is larger would be thrown away by the broker without a word (docs/decisions).

@@ -50,9 +50,9 @@ const defaults: MqttOptions = {
   publishTimeout: 30_000,
   primeTopic: true,
   maxMessageSize: 2 * 1024 * 1024,
-  receiveWindow: 256,
-  // Each lies in memory three times until it is flushed: as it came, as a record, in LMDB's pages.
-  receiveWindowBytes: 8 * 1024 * 1024,
+  // The receiver decides how many of them are on their way to the disk, where each lies in memory three times.
+  receiveWindow: 16_384,
+  receiveWindowBytes: 16 * 1024 * 1024,
 };
 
 /** What an envelope may add to the largest message. */

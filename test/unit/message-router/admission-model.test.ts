@@ -36,6 +36,7 @@ test('windows hold, the oldest is first, and no directive waits for another', as
         counters: { count: () => {} },
         log: silentLogger,
         onOrphaned: () => {},
+        onRoom: () => {},
         onAdmitted(sequence, name) {
           const older = inbox.waiting(name, 1_000).find((row) => !messages.get(row.sequence));
           expect(older?.sequence ?? Number.POSITIVE_INFINITY).toBeGreaterThan(sequence);

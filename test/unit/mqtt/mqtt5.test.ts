@@ -61,7 +61,7 @@ describe('connecting', () => {
       cmd: 'connect',
       protocolVersion: 5,
       clean: false,
-      properties: { sessionExpiryInterval: 3_600, receiveMaximum: 1_024 },
+      properties: { sessionExpiryInterval: 3_600, receiveMaximum: 32_768 },
       will: { topic: topics.controlOut, qos: 1, properties: { willDelayInterval: 5 } },
     });
     expect(connection.received[1]).toMatchObject({
