@@ -1,14 +1,16 @@
 /**
- * Moves the last words of segments that take no more records to the tables, oldest first, and tries until it is done.
+ * Moves what only the log has to the tables, segment by segment, oldest first, and tries until it is done.
  *
- * Owns the segments that wait for that. A crash in between hurts nobody: the segment is still in the log, and to write the
- * same last words once more changes nothing.
+ * Owns the segments that take no more records. Only last words are moved: what a later segment says anew is left to that one,
+ * so the tables say that a segment is done only when that is flushed too. A crash in between hurts nobody: the segment is
+ * still in the log, and to write the same last words once more changes nothing.
  */
 import type { Clock, Timer } from '../base/clock.ts';
 import { YggError } from '../base/errors.ts';
 import type { LogSegment } from './log-segment.ts';
+import type { RecentWrites } from './recent-writes.ts';
 import { sealFields, unsealFields } from './record.ts';
-import type { Store, Write } from './store.ts';
+import type { Store, Write, Written } from './store.ts';
 
 /** The table in which a checkpoint says how far it came. */
 export const checkpointTable = 'checkpoint';
@@ -17,7 +19,7 @@ const checkpointKey = 0;
 export interface Checkpoint {
   /** The last segment whose writes are all in the tables. */
   readonly segment: number;
-  /** The highest sequence of a key until then. */
+  /** The highest sequence of a key that may be in the tables. */
   readonly highest: number;
 }
 
@@ -34,12 +36,19 @@ export interface CheckpointsDeps {
   /** What {@link readCheckpoint} said at the start. */
   readonly found: Checkpoint | undefined;
   readonly clock: Clock;
+  readonly recent: RecentWrites;
+  /** Writes in one transaction at most, likewise. */
+  readonly step: number;
+  /** Whether the oldest segment is to be moved now. */
+  readonly isDue: () => boolean;
+  /** The one that has the last records of all. */
+  readonly latest: () => LogSegment | undefined;
   /** What was in this segment is in the tables now. */
   readonly onDone: (segment: LogSegment) => void;
 }
 
-/** Writes, and bytes of their values, in one transaction at most: a longer one holds up the event loop. */
-const step = { writes: 256, bytes: 512 * 1024 };
+/** Bytes of values in one transaction at most: a longer one holds up the event loop. */
+const stepBytes = 512 * 1024;
 /** Milliseconds between tries. */
 const retryDelay = 1_000;
 
@@ -53,6 +62,7 @@ export class Checkpoints {
   /** Why the last try failed; `undefined` while nothing is wrong. */
   #failure: unknown;
   #waiters: Array<{ readonly resolve: () => void; readonly reject: (reason: unknown) => void }> = [];
+  #isEnding = false;
   #closed = false;
   #isAbandoned = false;
   #abandon: () => void = () => {};
@@ -63,7 +73,7 @@ export class Checkpoints {
   constructor(deps: CheckpointsDeps) {
     this.#deps = deps;
     this.#unconfirmed = deps.found;
-    if (deps.found) this.#run();
+    if (deps.found) this.moveIfDue();
   }
 
   /** The tables survive a power cut as they were found. */
@@ -78,7 +88,13 @@ export class Checkpoints {
 
   add(segment: LogSegment): void {
     this.#segments.push(segment);
-    this.#run();
+    this.moveIfDue();
+  }
+
+  /** To be called whenever something may have become due. */
+  moveIfDue(): void {
+    if (this.#running || this.#retry || this.#closed) return;
+    if (this.#unconfirmed || this.#next()) this.#running = this.#moveAll();
   }
 
   /** Resolves when the next one is done; rejects when that fails, or failed and was not tried again since. */
@@ -93,7 +109,8 @@ export class Checkpoints {
   async close(): Promise<void> {
     this.#retry?.cancel();
     this.#retry = undefined;
-    if (this.#failure === undefined) this.#run();
+    this.#isEnding = true;
+    if (this.#failure === undefined) this.moveIfDue();
     this.#closed = true;
     await Promise.race([this.#running, this.#abandoned]);
   }
@@ -106,24 +123,24 @@ export class Checkpoints {
     this.#abandon();
   }
 
-  #run(): void {
-    if (this.#running || this.#retry || this.#closed) return;
-    if (this.#unconfirmed || this.#segments.length > 0) this.#running = this.#moveAll();
+  /** With the one that it gives back, all before it are moved. */
+  #next(): LogSegment | undefined {
+    const last = this.#segments.at(-1);
+    if (last?.isBroken || this.#isEnding) return last;
+    return this.#deps.isDue() ? this.#segments[0] : undefined;
   }
 
   async #moveAll(): Promise<void> {
     try {
       if (this.#unconfirmed) {
-        await this.#finish(this.#unconfirmed, []);
+        await this.#flush([], this.#unconfirmed);
         this.#unconfirmed = undefined;
         this.#onSucceeded();
       }
-      for (let segment = this.#segments[0]; segment; segment = this.#segments[0]) {
-        await this.#move(segment);
-        this.#segments.shift();
-        segment.checkpointed();
-        this.#deps.onDone(segment);
-        this.#onSucceeded();
+      for (let next = this.#next(); next; next = this.#next()) {
+        if (await this.#move(next)) this.#done(next);
+        // The one that keeps it back is broken and takes its last record: when it comes, everything is moved with it.
+        else if (!this.#segments.at(-1)?.isBroken) break;
       }
     } catch (error) {
       this.#onFailed(error);
@@ -133,30 +150,54 @@ export class Checkpoints {
     }
   }
 
-  async #move(segment: LogSegment): Promise<void> {
-    await segment.quiet();
+  /** Says whether it and all before it are in the tables. */
+  async #move(target: LogSegment): Promise<boolean> {
+    const { recent, latest, step } = this.#deps;
+    await target.settled();
+    recent.raiseFloor(target.highest);
+    const before = { segment: this.#segments[0] ? this.#segments[0].number - 1 : 0, highest: target.highest };
     let writes: Write[] = [];
     let bytes = 0;
-    for (const write of segment.recent.writes()) {
+    // What could not be flushed is moved in one transaction.
+    const inSteps = target.isBroken ? target.number - 1 : target.number;
+    for (const write of recent.writes(0, inSteps)) {
       writes.push(write);
       bytes += write.value?.length ?? 0;
-      if (segment.isBroken || (writes.length < step.writes && bytes < step.bytes)) continue;
-      await this.#deps.tables.write(writes).committed;
+      if (writes.length < step && bytes < stepBytes) continue;
+      await this.#write(writes, before).committed;
       this.#requireTables();
       writes = [];
       bytes = 0;
     }
-    await this.#finish({ segment: segment.number, highest: segment.recent.highest }, writes);
+    if (target.isBroken) writes.push(...recent.writes(inSteps, target.number));
+    else await latest()?.settled();
+    if (!target.isBroken && latest()?.isBroken) return false;
+    await this.#flush(writes, { segment: target.number, highest: target.highest });
+    return true;
   }
 
-  /** The last transaction of a checkpoint; its flush is also that of those before. */
-  async #finish({ segment, highest }: Checkpoint, writes: readonly Write[]): Promise<void> {
-    const value = sealFields([segment, highest]);
-    const last = { table: checkpointTable, key: checkpointKey, value };
-    const { committed, flushed } = this.#deps.tables.write([...writes, last]);
+  /** Its flush is also that of all transactions before. */
+  async #flush(writes: readonly Write[], checkpoint: Checkpoint): Promise<void> {
+    const { committed, flushed } = this.#write(writes, checkpoint);
     await committed;
     await flushed;
     this.#requireTables();
+  }
+
+  /** Says with each write what may be in the tables after it. */
+  #write(writes: readonly Write[], { segment, highest }: Checkpoint): Written {
+    const value = sealFields([segment, highest]);
+    return this.#deps.tables.write([...writes, { table: checkpointTable, key: checkpointKey, value }]);
+  }
+
+  #done({ number }: LogSegment): void {
+    this.#deps.recent.forget(number);
+    for (let first = this.#segments[0]; first && first.number <= number; first = this.#segments[0]) {
+      this.#segments.shift();
+      first.checkpointed();
+      this.#deps.onDone(first);
+    }
+    this.#onSucceeded();
   }
 
   /** They may have been closed while nobody waited any more. */
@@ -179,7 +220,7 @@ export class Checkpoints {
     if (this.#closed) return;
     this.#retry = this.#deps.clock.after(retryDelay, () => {
       this.#retry = undefined;
-      this.#run();
+      this.moveIfDue();
     });
   }
 }

@@ -2,6 +2,7 @@
  * Whether the disk of a journal has room, asked before each write, and what a write that failed is called.
  */
 import { statfsSync } from 'node:fs';
+import type { Clock } from '../base/clock.ts';
 import { reasonOf, systemCodeOf, YggError } from '../base/errors.ts';
 
 export interface Space {
@@ -21,8 +22,11 @@ export const measureSpace: MeasureSpace = (directory) => {
   return { free: (process.getuid?.() === 0 ? bfree : bavail) * bsize, total: blocks * bsize };
 };
 
-/** Throws `YGG_JOURNAL_FULL` when there is no room for so many bytes and some to spare, `YGG_JOURNAL_IO` when nobody knows. */
-export function requireSpace(directory: string, bytes: number, measure: MeasureSpace): void {
+/**
+ * Says what there is. Throws `YGG_JOURNAL_FULL` when there is no room for so many bytes and some to spare, `YGG_JOURNAL_IO`
+ * when nobody knows.
+ */
+export function requireSpace(directory: string, bytes: number, measure: MeasureSpace): Space {
   let space: Space;
   try {
     space = measure(directory);
@@ -30,11 +34,52 @@ export function requireSpace(directory: string, bytes: number, measure: MeasureS
     throw new YggError('YGG_JOURNAL_IO', `${directory} cannot be looked at: ${reasonOf(cause)}`, { cause });
   }
   const needed = Math.ceil(Math.min(largestReserve, space.total / 64) + bytes);
-  if (space.free >= needed) return;
+  if (space.free >= needed) return space;
   throw new YggError(
     'YGG_JOURNAL_FULL',
     `The disk of ${directory} has ${space.free} bytes left, ${needed} are needed: make room.`,
   );
+}
+
+export interface DiskRoomDeps {
+  readonly directory: string;
+  readonly measure: MeasureSpace;
+  readonly clock: Pick<Clock, 'monotonic'>;
+}
+
+/** Milliseconds for which a look at a disk with plenty of room is good, and what is plenty. */
+const lookInterval = 20;
+const plenty = 64 * 1024 * 1024;
+
+/** The room on a disk for writes that fail well when it is gone meanwhile: it is not looked at for each of them. */
+export class DiskRoom {
+  readonly #deps: DiskRoomDeps;
+  #lookedAt = Number.NEGATIVE_INFINITY;
+  #free = 0;
+
+  constructor(deps: DiskRoomDeps) {
+    this.#deps = deps;
+    try {
+      this.#free = deps.measure(deps.directory).free;
+    } catch {
+      // The first write says it.
+    }
+  }
+
+  /** Bytes, by the last look. */
+  get free(): number {
+    return this.#free;
+  }
+
+  /** As {@link requireSpace} does. */
+  require(bytes: number): void {
+    const { directory, measure, clock } = this.#deps;
+    const now = clock.monotonic();
+    this.#free -= bytes;
+    if (now - this.#lookedAt < lookInterval && this.#free >= plenty) return;
+    this.#free = requireSpace(directory, bytes, measure).free;
+    this.#lookedAt = now;
+  }
 }
 
 /** ENOMEM, ENFILE, EMFILE, likewise. */

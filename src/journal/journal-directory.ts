@@ -4,7 +4,7 @@
  *
  *   version   the form of what is beside it; one line
  *   clean     there if and only if the last end was clean and nothing was opened since
- *   log.0, log.1, data.mdb, lock.mdb, content/
+ *   log.0 to log.7, data.mdb, lock.mdb, content/
  *
  * These marks are files of their own, because damaged LMDB files may end the process that looks into them.
  */

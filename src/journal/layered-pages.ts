@@ -1,13 +1,13 @@
 /**
- * Pages of tables whose last words lie in layers over the disk.
+ * Pages of tables whose last words lie in memory, over what the disk has.
  *
  * Queues are worked off at their head, so what is removed and still on the disk lies together, where every page begins.
  * Owns where each table's reading may begin behind that, so that it is not walked through for every page.
  */
-import type { RecentTable, RecentWrite } from './recent-writes.ts';
+import type { RecentTable } from './recent-table.ts';
 import { compareKeys, type Entry, type Key, type Range } from './store.ts';
 
-/** Everything the disk has between the two keys, the second included, has a last word in a layer. */
+/** Everything the disk has between the two keys, the second included, has a last word in memory. */
 interface Covered {
   readonly after: Key;
   readonly upTo: Key;
@@ -21,24 +21,23 @@ const smallestRead = 16;
 export class LayeredPages {
   readonly #covered = new Map<string, Covered>();
 
-  /** `layers`: newest first; `read` gives pages of the disk. */
+  /** `read` gives pages of the disk. */
   page<K extends Key>(
     table: string,
     range: Range<K>,
-    layers: readonly RecentTable[],
+    recent: RecentTable,
     read: (range: Range<K>) => readonly Entry<K>[],
   ): readonly Entry<K>[] {
     const sign = range.newestFirst ? -1 : 1;
-    const recent = new RecentInOrder(layers, range, sign);
-    const disk = new DiskInOrder(layers, this.#behindCovered(table, range), read);
+    const values = recent.within(range);
+    const disk = new DiskInOrder(recent, this.#behindCovered(table, range), read);
     const page: Entry<K>[] = [];
+    let value = values.next().value;
     while (page.length < range.limit) {
       const stored = disk.next(range.limit - page.length);
-      const write = recent.next();
-      if (write && (!stored || sign * compareKeys(write.key, stored.key) < 0)) {
-        recent.take();
-        // A table gives back the kind of keys it was given.
-        if (write.value) page.push({ key: write.key as K, value: write.value });
+      if (value && (!stored || sign * compareKeys(value.key, stored.key) < 0)) {
+        page.push({ key: value.key, value: value.read() });
+        value = values.next().value;
       } else if (stored) {
         disk.take();
         page.push(stored);
@@ -50,7 +49,7 @@ export class LayeredPages {
     return page;
   }
 
-  /** What the layers covered is no longer theirs. */
+  /** What the memory covered it covers no longer. */
   forget(): void {
     this.#covered.clear();
   }
@@ -71,54 +70,12 @@ export class LayeredPages {
   }
 }
 
-interface Layer {
-  readonly rest: Iterator<RecentWrite>;
-  head: RecentWrite | undefined;
-}
-
-/** The values of all layers in one order; of several on one key, and if that is the last word, that of the newest layer. */
-class RecentInOrder<K extends Key> {
-  readonly #sign: 1 | -1;
-  readonly #layers: readonly Layer[];
-
-  constructor(layers: readonly RecentTable[], range: Range<K>, sign: 1 | -1) {
-    this.#sign = sign;
-    this.#layers = layers.map((layer, index) => {
-      const rest = lastWords(layer.within(range), layers.slice(0, index));
-      return { rest, head: headOf(rest) };
-    });
-  }
-
-  next(): RecentWrite | undefined {
-    return this.#first()?.head;
-  }
-
-  take(): void {
-    const layer = this.#first();
-    if (layer) layer.head = headOf(layer.rest);
-  }
-
-  #first(): Layer | undefined {
-    let first: Layer | undefined;
-    for (const layer of this.#layers) {
-      if (!layer.head) continue;
-      if (!first?.head || this.#sign * compareKeys(layer.head.key, first.head.key) < 0) first = layer;
-    }
-    return first;
-  }
-}
-
-/** Those on which no newer layer has a word. */
-function* lastWords(writes: Iterable<RecentWrite>, newer: readonly RecentTable[]): Generator<RecentWrite> {
-  for (const write of writes) if (!newer.some((layer) => layer.get(write.key))) yield write;
-}
-
-/** The entries of the disk on which no layer has the last word. */
+/** The entries of the disk on which nothing in memory has the last word. */
 class DiskInOrder<K extends Key> {
   /** How many entries with a last word came before the first without, and the last of them. */
   covered = 0;
   coveredUpTo: K | undefined;
-  readonly #layers: readonly RecentTable[];
+  readonly #recent: RecentTable;
   readonly #read: (range: Range<K>) => readonly Entry<K>[];
   #range: Range<K>;
   #entries: readonly Entry<K>[] = [];
@@ -126,12 +83,8 @@ class DiskInOrder<K extends Key> {
   #met = false;
   #ended = false;
 
-  constructor(
-    layers: readonly RecentTable[],
-    range: Range<K>,
-    read: (range: Range<K>) => readonly Entry<K>[],
-  ) {
-    this.#layers = layers;
+  constructor(recent: RecentTable, range: Range<K>, read: (range: Range<K>) => readonly Entry<K>[]) {
+    this.#recent = recent;
     this.#range = range;
     this.#read = read;
   }
@@ -143,7 +96,7 @@ class DiskInOrder<K extends Key> {
       if (!entry) {
         if (this.#ended) return undefined;
         this.#readMore(wanted);
-      } else if (this.#layers.some((layer) => layer.get(entry.key))) {
+      } else if (this.#recent.has(entry.key)) {
         if (!this.#met) {
           this.covered += 1;
           this.coveredUpTo = entry.key;
@@ -172,11 +125,6 @@ class DiskInOrder<K extends Key> {
       ? { ...this.#range, before: last.key }
       : { ...this.#range, after: last.key };
   }
-}
-
-function headOf(rest: Iterator<RecentWrite>): RecentWrite | undefined {
-  const { done, value } = rest.next();
-  return done ? undefined : value;
 }
 
 /** Within a table of pairs each directive has a head of its own. */

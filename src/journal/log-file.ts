@@ -1,12 +1,21 @@
 /**
  * One file of the write-ahead log. What is written survives a killed process; what is flushed survives a power cut.
  */
-import { close, constants, fdatasync, ftruncateSync, openSync, readFileSync, writev } from 'node:fs';
+import {
+  close,
+  constants,
+  fdatasync,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+  readSync,
+  writev,
+} from 'node:fs';
 import { promisify } from 'node:util';
 
 export interface LogFile {
-  /** Everything that is in it. */
-  read(): Buffer;
+  /** What is in it: everything, or so many bytes of its beginning at most. */
+  read(size?: number): Buffer;
   /** One behind the other from `at` on. The pieces are not changed before it has ended. */
   write(pieces: readonly Uint8Array[], at: number): Promise<void>;
   flush(): Promise<void>;
@@ -22,12 +31,17 @@ const closeHandle = promisify(close);
 export function openLogFile(file: string): LogFile {
   const handle = openSync(file, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
   return {
-    read: () => readFileSync(file),
+    read: (size) => (size === undefined ? readFileSync(file) : readBeginning(handle, size)),
     write: (pieces, at) => writeAll(handle, pieces, at),
     flush: () => flushData(handle),
     empty: () => ftruncateSync(handle),
     close: () => closeHandle(handle),
   };
+}
+
+function readBeginning(handle: number, size: number): Buffer {
+  const bytes = Buffer.allocUnsafe(size);
+  return bytes.subarray(0, readSync(handle, bytes, 0, size, 0));
 }
 
 function writeAll(handle: number, pieces: readonly Uint8Array[], at: number): Promise<void> {

@@ -94,7 +94,7 @@ export class RecordEncoder {
   }
 }
 
-/** The record that begins at `at`; `undefined` when none is there, or not all of it. */
+/** The record that begins at `at`; `undefined` when none is there, or not all of it. Its values are parts of `bytes`. */
 export function decodeRecord(bytes: Buffer, at: number): LogRecord | undefined {
   if (bytes.length - at < headerSize) return undefined;
   const end = at + headerSize + bytes.readUInt32LE(at + 12);
@@ -202,8 +202,7 @@ function readWrites(bytes: Buffer, start: number, end: number): readonly Write[]
     if (valueSize === removed) {
       writes.push({ table, key: written, value: undefined });
     } else {
-      // A copy, so that one value that stays does not keep the whole file in memory.
-      writes.push({ table, key: written, value: Uint8Array.from(bytes.subarray(at, at + valueSize)) });
+      writes.push({ table, key: written, value: bytes.subarray(at, at + valueSize) });
       at += valueSize;
     }
   }

@@ -1,28 +1,27 @@
 /**
  * A store whose writes go to a log first: one record each, which is in its file in a fraction of the time that tables
- * take, and flushed while the next ones are written. What still holds after some thousands of them is moved to the tables
- * (a checkpoint).
+ * take, and flushed while the next ones are written. Its last words stay in memory. What still holds when there is no more
+ * room for them, here or in the log, is moved to the tables (a checkpoint), oldest first.
  *
- * Owns the log's two files, which its segments use in turn, and the order of segments:
+ * Owns the log's files, which its segments use in turn, and the order of segments:
  * - A segment is begun only when the one before is flushed or checkpointed: a power cut leaves a beginning of the log.
  * - A checkpoint takes several transactions, so it begins only when its segment is flushed; that of a segment that cannot
  *   be flushed is one transaction.
  * - A file is used again only when the segment in it is checkpointed.
  * - Nothing is written before the tables have flushed the checkpoint that was found in them: a killed process may have
  *   left it in the system's memory only, and its segment nowhere else.
- * - What a process before left is replayed into memory and checkpointed. Nothing is written behind it: what lies there,
- *   torn, could be taken for its continuation.
+ * - What a process before left is replayed into memory. Nothing is written behind it: what lies there, torn, could be taken
+ *   for its continuation.
  */
-import path from 'node:path';
 import type { Clock } from '../base/clock.ts';
-import { YggError } from '../base/errors.ts';
 import { Checkpoints, readCheckpoint } from './checkpoints.ts';
-import { type MeasureSpace, measureSpace, requireSpace } from './disk-space.ts';
+import { DiskRoom, type MeasureSpace, measureSpace } from './disk-space.ts';
 import { LayeredPages } from './layered-pages.ts';
-import { type LogFile, openLogFile } from './log-file.ts';
-import { decodeRecord, markSize, RecordEncoder, tracesOf } from './log-record.ts';
+import type { LogFile } from './log-file.ts';
+import { LogFiles, unreadable } from './log-files.ts';
+import { markSize, RecordEncoder } from './log-record.ts';
 import { LogSegment } from './log-segment.ts';
-import type { RecentTable } from './recent-writes.ts';
+import { RecentWrites } from './recent-writes.ts';
 import type { Entry, Key, Range, Store, Write, Written } from './store.ts';
 
 export interface WriteAheadStoreDeps {
@@ -36,46 +35,57 @@ export interface WriteAheadStoreDeps {
   readonly randomBytes: (size: number) => Uint8Array;
   /** Writes that had been flushed cannot be read any more. */
   readonly onDamaged: (file: string, reason: string) => void;
-  readonly limits?: SegmentLimits;
+  readonly limits?: LogLimits;
   readonly space?: MeasureSpace;
 }
 
-/** A segment that has more of one of them is full. */
-export interface SegmentLimits {
-  /** Keys that were written. */
-  readonly writes: number;
-  /** Bytes of their values, which are kept in memory. */
+/** The oldest segment is moved to the tables when more would be taken of one of them. */
+export interface LogLimits {
+  /** Last words in memory. */
+  readonly words: number;
+  /** Bytes of their values. */
   readonly bytes: number;
-  /** Bytes in the file. */
+  /** Files, with one segment each. */
+  readonly files: number;
+  /** Bytes in one file. */
   readonly size: number;
+  /** Writes in one transaction to the tables: a longer one holds up the event loop. */
+  readonly step: number;
 }
 
-const usualLimits: SegmentLimits = { writes: 4_096, bytes: 2 * 1024 * 1024, size: 8 * 1024 * 1024 };
-/** How much further a segment goes while the one before is not in the tables. */
+const mebibyte = 1024 * 1024;
+const usualLimits: LogLimits = {
+  words: 131_072,
+  bytes: 20 * mebibyte,
+  files: 8,
+  size: 6 * mebibyte,
+  step: 256,
+};
+/** How much further a segment and the memory go while the tables take what is too much. */
 const overtime = 2;
+/** The log takes one part in so many of the room that the disk has, or two files. */
+const shareOfRoom = 16;
 /** A larger file gives its room back once its segment is checkpointed. */
-const roomKept = 4;
+const roomKept = 2;
 /** Milliseconds that `close` waits for the tables. */
 const closeDeadline = 3_000;
 
-export const logFiles: readonly [string, string] = ['log.0', 'log.1'];
-
 export class WriteAheadStore implements Store {
-  readonly #directory: string;
   readonly #tables: Store;
   readonly #clock: Clock;
   readonly #randomBytes: WriteAheadStoreDeps['randomBytes'];
   readonly #onDamaged: WriteAheadStoreDeps['onDamaged'];
-  readonly #limits: SegmentLimits;
-  readonly #space: MeasureSpace;
-  readonly #files: readonly LogFile[];
+  readonly #limits: LogLimits;
+  readonly #room: DiskRoom;
+  readonly #files: LogFiles;
   readonly #checkpoints: Checkpoints;
+  readonly #recent: RecentWrites;
   readonly #encoder = new RecordEncoder();
   readonly #pages = new LayeredPages();
   /** Takes the records; not set until something is written, and while none may be begun. */
   #active: LogSegment | undefined;
-  /** Of the last segment: its number, how many records it has, and the highest sequence until its end. */
-  #last: { readonly number: number; readonly records: number; readonly highest: number };
+  /** Of the last segment: its number, and how many records it has. */
+  #last: { readonly number: number; readonly records: number };
   #isAppending = false;
   #writing: Promise<void> = Promise.resolve();
 
@@ -89,38 +99,40 @@ export class WriteAheadStore implements Store {
       limits = usualLimits,
       space = measureSpace,
     } = deps;
-    this.#directory = directory;
     this.#tables = tables;
     this.#clock = clock;
     this.#randomBytes = randomBytes;
     this.#onDamaged = onDamaged;
     this.#limits = limits;
-    this.#space = space;
-    this.#files = logFiles.map((name) => openLogFile(path.join(directory, name)));
+    this.#room = new DiskRoom({ directory, measure: space, clock });
+    this.#files = new LogFiles({ directory, onDamaged });
     const found = readCheckpoint(tables);
-    const onDone = (segment: LogSegment): void => this.#onCheckpoint(segment);
-    this.#checkpoints = new Checkpoints({ tables, found, clock, onDone });
-    const { segment: number, highest } = found ?? { segment: 0, highest: deps.highest };
-    this.#last = { number, records: 0, highest };
+    this.#recent = new RecentWrites(found?.highest ?? deps.highest);
+    this.#checkpoints = new Checkpoints({
+      tables,
+      found,
+      clock,
+      recent: this.#recent,
+      step: limits.step,
+      isDue: () => this.#isMoveDue(),
+      latest: () => this.#active ?? this.#checkpoints.segments.at(-1),
+      onDone: (segment) => this.#onCheckpoint(segment),
+    });
+    this.#last = { number: found?.segment ?? 0, records: 0 };
     this.#replay();
   }
 
   get(table: string, key: Key): Uint8Array | undefined {
-    for (const segment of this.#segments()) {
-      const recent = segment.recent.get(table, key);
-      if (recent) return recent.value;
-    }
-    return this.#tables.get(table, key);
+    const recent = this.#recent.table(table);
+    if (recent?.has(key)) return recent.get(key);
+    return this.#recent.mayBeMoved(key) ? this.#tables.get(table, key) : undefined;
   }
 
   page<K extends Key>(table: string, range: Range<K>): readonly Entry<K>[] {
-    const layers: RecentTable[] = [];
-    for (const segment of this.#segments()) {
-      const recent = segment.recent.table(table);
-      if (recent) layers.push(recent);
-    }
-    const read = (wanted: Range<K>): readonly Entry<K>[] => this.#tables.page(table, wanted);
-    return layers.length === 0 ? read(range) : this.#pages.page(table, range, layers, read);
+    const recent = this.#recent.table(table);
+    const read = (wanted: Range<K>): readonly Entry<K>[] =>
+      this.#recent.mayBeMoved(wanted.after) ? this.#tables.page(table, wanted) : [];
+    return recent ? this.#pages.page(table, range, recent, read) : read(range);
   }
 
   write(writes: readonly Write[]): Written {
@@ -140,23 +152,13 @@ export class WriteAheadStore implements Store {
     await this.#checkpoints.close();
     deadline.cancel();
     await this.#tables.close();
-    for (const file of this.#files) await file.close();
-  }
-
-  /** Newest first. */
-  *#segments(): Iterable<LogSegment> {
-    if (this.#active) yield this.#active;
-    const { segments } = this.#checkpoints;
-    for (let at = segments.length - 1; at >= 0; at--) {
-      const segment = segments[at];
-      if (segment) yield segment;
-    }
+    await this.#files.close();
   }
 
   async #append(writes: readonly Write[], onFlushed: () => void): Promise<void> {
     let bytes = 0;
     for (const { value } of writes) bytes += value?.length ?? 0;
-    requireSpace(this.#directory, 2 * bytes, this.#space);
+    this.#room.require(2 * bytes);
     // From here on, and not only from the append on: nobody seals the segment in the steps between the two.
     this.#isAppending = true;
     try {
@@ -171,49 +173,64 @@ export class WriteAheadStore implements Store {
   /** The one that takes records; waits for checkpoints when there has to be a new one. */
   async #openSegment(): Promise<LogSegment> {
     while (!this.#active) {
-      const number = this.#last.number + 1;
-      const before = this.#checkpoints.segments.at(-1);
-      await before?.quiet();
-      if (this.#mayBegin(number)) this.#active = this.#segment(number, this.#randomBytes(markSize));
+      await this.#checkpoints.segments.at(-1)?.settled();
+      const file = this.#mayBegin() ? this.#freeFile() : undefined;
+      if (file) this.#active = this.#segment(this.#last.number + 1, this.#randomBytes(markSize), file);
       else await this.#checkpoints.next();
     }
     return this.#active;
   }
 
-  #mayBegin(number: number): boolean {
-    if (!this.#checkpoints.isConfirmed) return false;
-    let bytes = 0;
-    for (const segment of this.#checkpoints.segments) {
-      if (segment.isBroken || segment.number === number - this.#files.length) return false;
-      bytes += segment.recent.bytes;
-    }
-    return bytes <= overtime * this.#limits.bytes;
+  #mayBegin(): boolean {
+    const { segments, isConfirmed } = this.#checkpoints;
+    return isConfirmed && !segments.some(({ isBroken }) => isBroken) && !this.#isOver(overtime);
   }
 
-  #segment(number: number, mark: Uint8Array): LogSegment {
-    const { records: predecessor, highest: floor } = this.#last;
+  #freeFile(): LogFile | undefined {
+    const taken = new Set(this.#checkpoints.segments.map(({ file }) => file));
+    return this.#files.free(taken, this.#filesAllowed);
+  }
+
+  #segment(number: number, mark: Uint8Array, file: LogFile): LogSegment {
     return new LogSegment({
       number,
       mark,
-      file: this.#fileOf(number),
-      predecessor,
-      floor,
+      file,
+      recent: this.#recent,
+      predecessor: this.#last.records,
       onBroken: () => this.#sealIfDue(),
     });
+  }
+
+  /** On a disk with little room the log takes little of it. */
+  get #filesAllowed(): number {
+    const { files, size } = this.#limits;
+    return Math.max(2, Math.min(files, Math.floor(this.#room.free / (shareOfRoom * size))));
+  }
+
+  /** Whether the memory holds more than its limits. */
+  #isOver(factor: number): boolean {
+    const { words, bytes } = this.#limits;
+    return this.#recent.count > factor * words || this.#recent.bytes > factor * bytes;
+  }
+
+  /** The next segment needs a file, or the memory some room. */
+  #isMoveDue(): boolean {
+    return this.#checkpoints.segments.length >= this.#filesAllowed - 1 || this.#isOver(1);
   }
 
   /** A segment that is full or broken takes no more records; the one that is on its way belongs to it. */
   #sealIfDue(): void {
     const active = this.#active;
-    if (!active || this.#isAppending) return;
-    const factor = this.#checkpoints.segments.length > 0 ? overtime : 1;
-    const { writes, bytes, size } = this.#limits;
-    const isDue =
-      active.isBroken ||
-      active.recent.count >= factor * writes ||
-      active.recent.bytes >= factor * bytes ||
-      active.size >= factor * size;
-    if (isDue) this.#seal(active);
+    if (active && !this.#isAppending && this.#isSealDue(active)) this.#seal(active);
+    else this.#checkpoints.moveIfDue();
+  }
+
+  #isSealDue({ isBroken, size }: LogSegment): boolean {
+    const { segments } = this.#checkpoints;
+    const limit = this.#limits.size;
+    if (isBroken || this.#isOver(segments.length > 0 ? overtime : 1)) return true;
+    return size >= (segments.length < this.#filesAllowed - 1 ? limit : overtime * limit);
   }
 
   #seal(segment: LogSegment): void {
@@ -222,47 +239,24 @@ export class WriteAheadStore implements Store {
     this.#checkpoints.add(segment);
   }
 
-  #ended({ number, records, recent }: LogSegment): void {
-    this.#last = { number, records, highest: recent.highest };
+  #ended({ number, records }: LogSegment): void {
+    this.#last = { number, records };
   }
 
-  #onCheckpoint(segment: LogSegment): void {
+  #onCheckpoint({ file, size }: LogSegment): void {
     this.#pages.forget();
-    if (segment.size > roomKept * this.#limits.size) this.#empty(this.#fileOf(segment.number));
+    const isSpare = this.#files.isSpare(file, this.#filesAllowed);
+    if (isSpare || size > roomKept * this.#limits.size) empty(file);
     this.#sealIfDue();
-  }
-
-  #empty(file: LogFile): void {
-    try {
-      file.empty();
-    } catch {
-      // What cannot be given back is written over.
-    }
-  }
-
-  #fileOf(number: number): LogFile {
-    const file = this.#files[number % this.#files.length];
-    if (!file) throw new YggError('YGG_INTERNAL', `The log has no file for segment ${number}.`);
-    return file;
   }
 
   /** Reads what the process before wrote and did not move to the tables. */
   #replay(): void {
     const checkpointed = this.#last.number;
-    const left = this.#files
-      .map((file, index) => {
-        const bytes = file.read();
-        const mark = Uint8Array.from(bytes.subarray(0, markSize));
-        const first = decodeRecord(bytes, 0);
-        if (!first) this.#lookForTraces(index, bytes, mark, checkpointed);
-        return { bytes, number: first?.segment ?? 0, mark };
-      })
-      .filter(({ number }) => number > checkpointed)
-      .sort((a, b) => a.number - b.number);
-    for (const { bytes, number, mark } of left) {
-      const segment = this.#segment(number, mark);
-      const { predecessor, missing } = segment.replay(bytes);
-      const name = logFiles[number % logFiles.length] ?? '';
+    const left = this.#files.left(checkpointed);
+    for (const [index, { file, name, number, mark }] of left.entries()) {
+      const segment = this.#segment(number, mark, file);
+      const { predecessor, missing } = segment.replay(file.read(), index === left.length - 1);
       const isNext = number === this.#last.number + 1;
       // Of the segment before the first one nothing is left but the checkpoint.
       const before = number === checkpointed + 1 ? predecessor : this.#last.records;
@@ -270,19 +264,18 @@ export class WriteAheadStore implements Store {
         this.#onDamaged(name, `Writes before segment ${number} are missing.`);
       }
       if (missing > 0) this.#onDamaged(name, unreadable(missing, number));
+      // A journal of version 2 does not say that a checkpoint of the first one had begun.
+      if (index === 0) this.#recent.raiseFloor(segment.highest);
       this.#ended(segment);
       this.#checkpoints.add(segment);
     }
   }
-
-  /** A segment whose first record is not whole has none; a power cut leaves one so only when nothing was flushed. */
-  #lookForTraces(index: number, bytes: Buffer, mark: Uint8Array, checkpointed: number): void {
-    const { segment, flushed } = tracesOf(bytes, 0, mark);
-    if (segment <= checkpointed || flushed === 0) return;
-    this.#onDamaged(logFiles[index] ?? '', unreadable(flushed, segment));
-  }
 }
 
-function unreadable(writes: number, segment: number): string {
-  return `${writes} flushed writes of segment ${segment} cannot be read.`;
+function empty(file: LogFile): void {
+  try {
+    file.empty();
+  } catch {
+    // What cannot be given back is written over.
+  }
 }

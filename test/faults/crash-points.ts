@@ -21,10 +21,10 @@ const points: readonly CrashPoint[] = [
   before('replay', 'src/dispatcher/leftovers', 'settle(deps, row);'),
   before('receive', 'src/message-router/intake', "this.#deps.counters.count('messages_received');"),
   after('commit-before', 'src/journal/write-ahead-store', 'this.#isAppending = true;'),
-  after('commit-after', 'src/journal/log-segment', 'await this.#file.write(pieces, this.#size);'),
+  after('commit-after', 'src/journal/log-segment', 'await this.file.write(pieces, this.#size);'),
   after('flush-after', 'src/journal/log-segment', 'this.#flushedRecords = records;'),
   before('segment-begun', 'src/journal/write-ahead-store', 'return this.#active;'),
-  after('checkpoint-step', 'src/journal/checkpoints', 'await this.#deps.tables.write(writes).committed;'),
+  after('checkpoint-step', 'src/journal/checkpoints', 'await this.#write(writes, before).committed;'),
   before('checkpoint-after', 'src/journal/checkpoints', 'this.#segments.shift();'),
   before('puback-before', 'src/mqtt/mqtt-connection', 'this.#filter.send(puback(packetId));'),
   after('puback-after', 'src/mqtt/packet-filter', 'this.#socket.write(Buffer.concat(pieces));'),
@@ -132,19 +132,16 @@ globalThis.reached = (point) => {
 };`;
 
 /** Checkpoints come after dozens of messages, not thousands, and take several transactions. */
-const smallSegments: readonly Edit[] = [
-  {
-    file: 'src/journal/write-ahead-store',
-    find: 'const usualLimits = { writes: 4_096,',
-    put: 'const usualLimits = { writes: 128,',
-  },
-  { file: 'src/journal/checkpoints', find: 'const step = { writes: 256,', put: 'const step = { writes: 16,' },
-];
+const smallSegments: Edit = {
+  file: 'src/journal/write-ahead-store',
+  find: 'words: 131_072, bytes: 20 * mebibyte, files: 8, size: 6 * mebibyte, step: 256,',
+  put: 'words: 128, bytes: mebibyte, files: 4, size: 16 * 1024, step: 16,',
+};
 
 /** The edits that put the points in. */
 export const crashPoints: readonly Edit[] = [
   ...points,
-  ...smallSegments,
+  smallSegments,
   { file: 'src/base/errors', find: 'export const errorTable', put: `${reached}\n$&` },
 ];
 

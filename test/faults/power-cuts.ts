@@ -15,7 +15,7 @@ interface Flushing {
 export function volatileDisk(flushing: Flushing = { shortest: 100, longest: 300 }): Edit[] {
   return [
     {
-      file: 'src/journal/write-ahead-store',
+      file: 'src/journal/log-files',
       find: "import { openLogFile } from './log-file.js';",
       put: `import { openLogFile as openRealLogFile } from './log-file.js';
 import { volatile } from '${disk}';

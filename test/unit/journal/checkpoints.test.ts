@@ -5,6 +5,7 @@ import type { LogFile } from '../../../src/journal/log-file.ts';
 import { markSize } from '../../../src/journal/log-record.ts';
 import { LogSegment } from '../../../src/journal/log-segment.ts';
 import { MemoryStore } from '../../../src/journal/memory-store.ts';
+import { RecentWrites } from '../../../src/journal/recent-writes.ts';
 import { HandClock } from '../../helpers/hand-clock.ts';
 
 const file: LogFile = {
@@ -15,9 +16,11 @@ const file: LogFile = {
   close: () => Promise.resolve(),
 };
 
+const recent = new RecentWrites(0);
+
 function segment(number: number): LogSegment {
   const mark = randomBytes(markSize);
-  return new LogSegment({ number, mark, file, predecessor: 0, floor: 0, onBroken: () => {} });
+  return new LogSegment({ number, mark, file, recent, predecessor: 0, onBroken: () => {} });
 }
 
 test('a segment that comes in the moment in which the last one is done does not wait for another one', async () => {
@@ -27,6 +30,10 @@ test('a segment that comes in the moment in which the last one is done does not 
       tables,
       found: undefined,
       clock: new HandClock(),
+      recent,
+      step: 8,
+      isDue: () => true,
+      latest: () => undefined,
       onDone: () => {},
     });
     tables.heldFlushes = true;

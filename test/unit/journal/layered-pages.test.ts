@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { LayeredPages } from '../../../src/journal/layered-pages.ts';
+import type { RecentTable } from '../../../src/journal/recent-table.ts';
 import { RecentWrites } from '../../../src/journal/recent-writes.ts';
 import type { Entry, Range } from '../../../src/journal/store.ts';
 
@@ -22,6 +23,12 @@ function diskOf(size: number): { read: (range: Range<number>) => readonly Entry<
   return disk;
 }
 
+function tableOf(recent: RecentWrites): RecentTable {
+  const table = recent.table('q');
+  if (!table) throw new Error('nothing was written');
+  return table;
+}
+
 test('a queue that is worked off at its head is not walked through from its beginning each time', () => {
   const begun = process.cpuUsage().user;
   const disk = diskOf(20_000);
@@ -29,9 +36,8 @@ test('a queue that is worked off at its head is not walked through from its begi
   const pages = new LayeredPages();
   let next = 1;
   while (next <= 10_000) {
-    recent.apply([{ table: 'q', key: next, value: undefined }]);
-    const layers = [recent.table('q')].filter((layer) => layer !== undefined);
-    const page = pages.page('q', { after: 0, before: last, limit: 4 }, layers, disk.read);
+    recent.apply(1, [{ table: 'q', key: next, value: undefined }]);
+    const page = pages.page('q', { after: 0, before: last, limit: 4 }, tableOf(recent), disk.read);
     expect(page.map(({ key }) => key)).toEqual([next + 1, next + 2, next + 3, next + 4]);
     next += 1;
   }
@@ -40,39 +46,44 @@ test('a queue that is worked off at its head is not walked through from its begi
   expect(process.cpuUsage().user - begun).toBeLessThan(3_000_000);
 });
 
-test('what comes back at the head of a queue is seen, and so is what the disk has when a layer has gone', () => {
+test('what comes back at the head of a queue is seen, and so is what the disk has when the memory forgets', () => {
   const disk = diskOf(200);
   const recent = new RecentWrites(200);
   const pages = new LayeredPages();
   const page = (): number[] => {
-    const layers = [recent.table('q')].filter((layer) => layer !== undefined);
-    return pages.page('q', { after: 0, before: last, limit: 2 }, layers, disk.read).map(({ key }) => key);
+    return pages
+      .page('q', { after: 0, before: last, limit: 2 }, tableOf(recent), disk.read)
+      .map(({ key }) => key);
   };
-  for (let key = 1; key <= 100; key++) recent.apply([{ table: 'q', key, value: undefined }]);
+  for (let key = 1; key <= 100; key++) recent.apply(1, [{ table: 'q', key, value: undefined }]);
   expect(page()).toEqual([101, 102]);
-  recent.apply([{ table: 'q', key: 50, value }]);
+  recent.apply(1, [{ table: 'q', key: 50, value }]);
   expect(page()).toEqual([50, 101]);
+  recent.forget(1);
   pages.forget();
-  const nothing = pages.page('q', { after: 0, before: last, limit: 2 }, [], disk.read);
-  expect(nothing.map(({ key }) => key)).toEqual([1, 2]);
+  recent.apply(2, [{ table: 'q', key: 1, value: undefined }]);
+  expect(page()).toEqual([2, 3]);
 });
 
-test('the newest layer has the last word', () => {
+test('the last word counts', () => {
   const disk = diskOf(5);
-  const older = new RecentWrites(5);
-  const newer = new RecentWrites(9);
-  older.apply([
+  const recent = new RecentWrites(5);
+  recent.apply(1, [
     { table: 'q', key: 2, value: undefined },
     { table: 'q', key: 7, value },
     { table: 'q', key: 8, value },
   ]);
-  newer.apply([
+  recent.apply(2, [
     { table: 'q', key: 7, value: undefined },
     { table: 'q', key: 2, value: Uint8Array.of(2) },
     { table: 'q', key: 4, value: undefined },
   ]);
-  const layers = [newer.table('q'), older.table('q')].filter((layer) => layer !== undefined);
-  const page = new LayeredPages().page('q', { after: 0, before: last, limit: 10 }, layers, disk.read);
+  const page = new LayeredPages().page(
+    'q',
+    { after: 0, before: last, limit: 10 },
+    tableOf(recent),
+    disk.read,
+  );
   expect(page.map(({ key, value: [first] }) => [key, first])).toEqual([
     [1, 1],
     [2, 2],

@@ -56,7 +56,7 @@ function storeBehindLog(): Store {
     clock: new HandClock(),
     randomBytes,
     onDamaged: (_, reason) => expect.fail(reason),
-    limits: { writes: 2, bytes: 100, size: 1_000 },
+    limits: { words: 2, bytes: 100, files: 2, size: 1_000, step: 3 },
   });
   scope.defer(() => store.close());
   return store;

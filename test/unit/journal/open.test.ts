@@ -248,7 +248,7 @@ test('a part of the log that cannot be read is kept beside it, with an alarm, an
   // As it is while a daemon runs.
   const directory = newDirectory(scope);
   cpSync(first, directory, { recursive: true });
-  const file = path.join(directory, 'log.1');
+  const file = path.join(directory, 'log.0');
   const bytes = readFileSync(file);
   const at = bytes.indexOf('"two"');
   bytes[at] = 0;
@@ -261,7 +261,7 @@ test('a part of the log that cannot be read is kept beside it, with an alarm, an
   expect(full.alarms).toEqual([expect.stringContaining('could not be copied: no space left')]);
   expect(full.journal.inbox.find('one')?.state).toBe('waiting');
   const second = await open(scope, directory);
-  const copies = readdirSync(directory).filter((name) => name.startsWith('log.1.damaged-'));
+  const copies = readdirSync(directory).filter((name) => name.startsWith('log.0.damaged-'));
   expect(copies).toHaveLength(1);
   expect(second.alarms).toEqual([expect.stringContaining(path.join(directory, copies[0] ?? ''))]);
   expect(second.journal.inbox.find('one')?.state).toBe('waiting');

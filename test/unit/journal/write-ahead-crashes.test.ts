@@ -98,6 +98,8 @@ class Machine {
   /** Counts up with each process: what one that was killed still has under way does nothing. */
   #process = 0;
   odds: Odds = { logWrite: 0, logFlush: 0, tables: 0 };
+  /** How long a flush of the log takes at most. */
+  flushPauses = 1;
 
   constructor(dice: Dice) {
     this.dice = dice;
@@ -146,8 +148,10 @@ class Machine {
       },
       flush: async () => {
         const sectors = [...file.dirty];
-        await this.pause();
-        if (isOver()) return never;
+        for (let pauses = dice.upTo(this.flushPauses); pauses >= 0; pauses--) {
+          await this.pause();
+          if (isOver()) return never;
+        }
         if (this.#falls(this.odds.logFlush)) {
           // What was to be written is no longer known to be missing.
           file.clean(sectors.filter(() => dice.oneIn(2)));
@@ -312,9 +316,11 @@ async function live(seed: number): Promise<void> {
   const machine = new Machine(dice);
   open.file = (name) => machine.openFile(name);
   const limits = {
-    writes: 4 + dice.upTo(60),
-    bytes: 300 + dice.upTo(4_000),
-    size: 1_000 + dice.upTo(20_000),
+    words: 4 + dice.upTo(120),
+    bytes: 300 + dice.upTo(20_000),
+    files: 2 + dice.upTo(5),
+    size: 500 + dice.upTo(10_000),
+    step: 1 + dice.upTo(20),
   };
   const writer = new Writer(dice);
   /** What a power cut must leave, and what was accepted since. */
@@ -342,6 +348,7 @@ async function live(seed: number): Promise<void> {
     machine.odds = isSound
       ? { logWrite: 0, logFlush: 0, tables: 0 }
       : { logWrite: dice.upTo(12), logFlush: dice.upTo(30), tables: dice.upTo(6) };
+    machine.flushPauses = dice.oneIn(2) ? 1 : 1 + dice.upTo(60);
     const clock = new HandClock();
     const store = start(clock, what);
     expect(contentOf(store), what).toBe(contentAfter(kept, accepted));

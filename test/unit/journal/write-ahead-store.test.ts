@@ -5,9 +5,11 @@ import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { checkpointTable } from '../../../src/journal/checkpoints.ts';
 import type { Space } from '../../../src/journal/disk-space.ts';
 import type { LogFile } from '../../../src/journal/log-file.ts';
+import { logFiles } from '../../../src/journal/log-files.ts';
 import { type Disk, MemoryStore } from '../../../src/journal/memory-store.ts';
+import { unsealFields } from '../../../src/journal/record.ts';
 import type { Entry, Store, Write, Written } from '../../../src/journal/store.ts';
-import { logFiles, type SegmentLimits, WriteAheadStore } from '../../../src/journal/write-ahead-store.ts';
+import { type LogLimits, WriteAheadStore } from '../../../src/journal/write-ahead-store.ts';
 import { HandClock } from '../../helpers/hand-clock.ts';
 import { tempDir } from '../../helpers/temp-dir.ts';
 import { testScope } from '../../helpers/test-scope.ts';
@@ -49,14 +51,16 @@ beforeEach(() => {
 });
 
 const last = Number.MAX_SAFE_INTEGER;
-const small: SegmentLimits = { writes: 8, bytes: 1_000, size: 4_000 };
-const roomy: SegmentLimits = { writes: 1_000, bytes: 100_000, size: 1_000_000 };
+const small: LogLimits = { words: 8, bytes: 1_000, files: 2, size: 4_000, step: 3 };
+const roomy: LogLimits = { words: 1_000, bytes: 100_000, files: 3, size: 1_000_000, step: 100 };
 
 interface Opened {
   readonly store: WriteAheadStore;
   readonly tables: MemoryStore;
   readonly clock: HandClock;
   readonly damaged: string[];
+  /** The segments up to which the tables were told to have everything, in turn. */
+  readonly checkpoints: number[];
   /** As a killed process: what it had under way with its tables never comes. */
   kill(): void;
 }
@@ -65,7 +69,7 @@ interface Setting {
   readonly directory: string;
   readonly disk?: Disk;
   readonly tables?: MemoryStore;
-  readonly limits?: SegmentLimits;
+  readonly limits?: LogLimits;
   readonly space?: () => Space;
 }
 
@@ -77,13 +81,19 @@ function open({
   space,
 }: Setting): Opened {
   const damaged: string[] = [];
+  const checkpoints: number[] = [];
   const clock = new HandClock();
   const never = new Promise<void>(() => {});
   let isAlive = true;
   const tables: Store = {
     get: (table, key) => memory.get(table, key),
     page: (table, range) => memory.page(table, range),
-    write: (writes): Written => (isAlive ? memory.write(writes) : { committed: never, flushed: never }),
+    write(writes): Written {
+      if (!isAlive) return { committed: never, flushed: never };
+      const mark = writes.find(({ table }) => table === checkpointTable)?.value;
+      if (mark) checkpoints.push(unsealFields(mark).number());
+      return memory.write(writes);
+    },
     close: () => memory.close(),
   };
   const store = new WriteAheadStore({
@@ -101,6 +111,7 @@ function open({
     tables: memory,
     clock,
     damaged,
+    checkpoints,
     kill() {
       isAlive = false;
     },
@@ -202,7 +213,13 @@ async function compare(seed: number, directory: string): Promise<void> {
   };
   const disk: Disk = new Map();
   const model = new MemoryStore();
-  const limits = { writes: 5 + upTo(200), bytes: 400 + upTo(4_000), size: 2_000 + upTo(20_000) };
+  const limits = {
+    words: 5 + upTo(400),
+    bytes: 400 + upTo(20_000),
+    files: 2 + upTo(4),
+    size: 1_000 + upTo(10_000),
+    step: 1 + upTo(20),
+  };
   let opened = open({ directory, disk, limits });
   let sequence = 0;
   const live: number[] = [];
@@ -298,11 +315,89 @@ test('nothing is written before the checkpoint that was found is flushed: only a
   expect(keysOf(second.store, 'a')).toHaveLength(11);
 });
 
+describe('a segment of which a later one says something anew', () => {
+  const turning: LogLimits = { words: 1_000, bytes: 100_000, files: 3, size: 400, step: 2 };
+
+  /** The first segment is flushed, the second one not: it is full, so the first one is moved. */
+  async function moving(): Promise<Opened & { readonly release: () => void; readonly break: () => void }> {
+    const opened = open({ directory: newDirectory(), limits: turning });
+    const { store, tables } = opened;
+    for (let key = 1; key <= 6; key++) await store.write([put('a', key, 'first'.repeat(10))]).flushed;
+    const { wait, release } = hold();
+    let isBroken = false;
+    faults.flush = async () => {
+      await wait;
+      if (isBroken) throw new Error('i/o error');
+    };
+    await store.write([put('a', 1, 'anew'), remove('a', 2)]).committed;
+    await store.write([put('a', 7, 'x'.repeat(400))]).committed;
+    await waitFor(() => tables.get('a', 3), { what: 'a checkpoint that has begun' });
+    // More than the rest of it takes.
+    for (let turn = 0; turn < 50; turn++) await new Promise(setImmediate);
+    return {
+      ...opened,
+      release,
+      break() {
+        isBroken = true;
+        release();
+      },
+    };
+  }
+
+  test('is in the tables only when that is flushed: a power cut must not take both away', async () => {
+    const { store, tables, checkpoints, release } = await moving();
+    expect(checkpoints).not.toContain(1);
+    expect([1, 2].map((key) => tables.get('a', key))).toEqual([undefined, undefined]);
+    release();
+    faults.flush = () => {};
+    await waitFor(() => checkpoints.includes(1), { what: 'the end of the checkpoint' });
+    expect(keysOf(store, 'a')).toEqual([1, 3, 4, 5, 6, 7]);
+    await store.close();
+    expect(textOf(tables.get('a', 1))).toBe('anew');
+  });
+
+  test('is moved with that when that cannot be flushed', async () => {
+    const { store, tables, checkpoints, break: breakIt } = await moving();
+    breakIt();
+    faults.flush = () => {};
+    await waitFor(() => checkpoints.includes(2), { what: 'the checkpoint of both' });
+    expect(checkpoints).not.toContain(1);
+    await store.write([put('a', 8, 'after')]).flushed;
+    expect(keysOf(store, 'a')).toEqual([1, 3, 4, 5, 6, 7, 8]);
+    expect(textOf(tables.get('a', 1))).toBe('anew');
+  });
+});
+
+test('what a killed process left is written again before it is flushed: an earlier flush may have failed', async () => {
+  const directory = newDirectory();
+  const first = open({ directory });
+  await first.store.write([put('a', 1, 'one')]).committed;
+  first.kill();
+  const order: string[] = [];
+  faults.write = () => void order.push('write');
+  faults.flush = () => void order.push('flush');
+  open({ directory });
+  await waitFor(() => order.includes('flush'), { what: 'a flush' });
+  expect(order).toEqual(['write', 'flush']);
+});
+
+test('a key that a killed process had moved to the tables without saying so is removed there', async () => {
+  const directory = newDirectory();
+  const first = open({ directory, limits: roomy });
+  await first.store.write([put('a', 1, 'one')]).committed;
+  first.kill();
+  await first.tables.write([put('a', 1, 'one')]).committed;
+  const { store, tables } = open({ directory, tables: first.tables, limits: roomy });
+  await store.write([remove('a', 1)]).committed;
+  await store.close();
+  expect(tables.get('a', 1)).toBeUndefined();
+});
+
 describe('a log that was cut off', () => {
   async function written(): Promise<{ directory: string; file: string; bytes: Buffer; ends: number[] }> {
     const directory = newDirectory();
     const { store, kill } = open({ directory, limits: roomy });
-    const file = path.join(directory, 'log.1');
+    const file = path.join(directory, 'log.0');
     const ends = [0];
     for (let key = 1; key <= 6; key++) {
       await store.write([put('a', key, `${key}`.repeat(20 * key)), put('n', 'last', `${key}`)]).flushed;
@@ -364,9 +459,9 @@ describe('a log that was cut off', () => {
     const opened = open({ directory });
     const { store, tables, kill } = opened;
     tables.held = true;
-    for (let key = 1; key <= 20; key++) await store.write([put('a', key, 'x')]).committed;
+    for (let key = 1; key <= 15; key++) await store.write([put('a', key, 'x')]).committed;
     kill();
-    writeFileSync(path.join(directory, 'log.1'), '');
+    writeFileSync(path.join(directory, 'log.0'), '');
     const { damaged } = open({ directory });
     expect(damaged).toEqual(['Writes before segment 2 are missing.']);
   });
@@ -503,7 +598,7 @@ describe('a disk in trouble', () => {
       }
     };
     await expect(fill()).rejects.toMatchObject({ code: 'YGG_JOURNAL_IO' });
-    expect(taken).toBeGreaterThan(2 * small.writes);
+    expect(taken).toBeGreaterThan(2 * small.words);
     await expect(store.write([put('b', 1, 'x')]).committed).rejects.toMatchObject({ code: 'YGG_JOURNAL_IO' });
     tables.fault = undefined;
     clock.wind(1_000);
