@@ -48,13 +48,13 @@ export class Settler {
   }
 
   /**
-   * Its end is being written, and its worker has done with it. What waits behind it is made ready meanwhile, so that it is
-   * offered in the transaction that ends this one, and not two flushes later.
+   * Its end is being written, and its worker has done with it. What waits behind it, on disk or not written yet, is made ready
+   * meanwhile, so that it is offered in the transaction that ends this one, and not two flushes later.
    */
   ending(job: Job): void {
     job.answering = true;
     job.worker?.ending(job);
-    if (this.#deps.journal.inbox.waitingCount(job.doc.directive) > 0) this.release(job.doc);
+    this.release(job.doc);
   }
 
   /** Its end was refused by the disk: the worker has it still. */
