@@ -173,15 +173,17 @@ function writeText(bytes: Buffer, at: number, text: string): number {
 /** Of a record whose checksum is right. */
 function readWrites(bytes: Buffer, start: number, end: number): readonly Write[] {
   const writes: Write[] = [];
+  // Code that is not compiled yet, as it is at a start, reads numbers twice as fast from a view as from a buffer.
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   let at = start;
   let table = '';
   const number = (): number => {
     at += 8;
-    return bytes.readDoubleLE(at - 8);
+    return view.getFloat64(at - 8, true);
   };
   const size = (): number => {
     at += 4;
-    return bytes.readUInt32LE(at - 4);
+    return view.getUint32(at - 4, true);
   };
   const text = (length: number): string => {
     at += length;

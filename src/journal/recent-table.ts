@@ -33,8 +33,11 @@ export class RecentTable {
   /** The same, for keys that have one. */
   #directives: string[] = [];
   #words = new Int32Array(fewest * fields);
-  /** The values in order, for each directive by itself; under no name for keys without one. */
-  readonly #orders = new Map<string | undefined, KeyOrder>();
+  /**
+   * The values in order, for each directive by itself; under no name for keys without one. Not there until somebody asks for
+   * the order: of most tables nobody does.
+   */
+  #orders: Map<string | undefined, KeyOrder> | undefined;
 
   constructor(values: KeptValues) {
     this.#values = values;
@@ -49,8 +52,8 @@ export class RecentTable {
     return this.#slots.has(idOf(key));
   }
 
-  /** `undefined` when it was removed, or when there is no word. */
-  get(key: Key): Uint8Array | undefined {
+  /** `null` when it was removed, `undefined` when there is no word. */
+  get(key: Key): Uint8Array | null | undefined {
     const slot = this.#slots.get(idOf(key));
     return slot === undefined ? undefined : this.#valueAt(slot);
   }
@@ -70,7 +73,7 @@ export class RecentTable {
     if (value) {
       this.#words[at + field.place] = this.#values.keep(value);
       this.#words[at + field.length] = value.length;
-      if (!hadValue) this.#orderOf(slot).came(id);
+      if (!hadValue) this.#enterOrder(slot, id);
     } else if (hadValue) {
       this.#leaveOrder(slot, id);
     }
@@ -105,7 +108,7 @@ export class RecentTable {
   /** The values within a range, in the order of its page. */
   *within<K extends Key>({ after, before, newestFirst = false }: Range<K>): Generator<RecentValue<K>> {
     const directive = typeof after === 'object' ? after[0] : undefined;
-    const order = this.#orders.get(directive);
+    const order = this.#ordered().get(directive);
     if (!order) return;
     for (const id of order.within(idOf(after), idOf(before), newestFirst)) {
       const key = directive === undefined ? id : [directive, id];
@@ -116,14 +119,14 @@ export class RecentTable {
 
   #valueOf(id: Id): Uint8Array {
     const slot = this.#slots.get(id);
-    const value = slot === undefined ? undefined : this.#valueAt(slot);
+    const value = slot === undefined ? null : this.#valueAt(slot);
     if (!value) throw new RangeError(`there is no value of ${id}`);
     return value;
   }
 
-  #valueAt(slot: number): Uint8Array | undefined {
+  #valueAt(slot: number): Uint8Array | null {
     const length = this.#word(slot, field.length);
-    return length === removed ? undefined : this.#values.read(this.#word(slot, field.place), length);
+    return length === removed ? null : this.#values.read(this.#word(slot, field.place), length);
   }
 
   #word(slot: number, which: number): number {
@@ -152,14 +155,23 @@ export class RecentTable {
     return true;
   }
 
-  #orderOf(slot: number): KeyOrder {
+  #ordered(): ReadonlyMap<string | undefined, KeyOrder> {
+    if (!this.#orders) {
+      this.#orders = new Map();
+      for (const [id, slot] of this.#slots) if (this.#hasValue(id)) this.#enterOrder(slot, id);
+    }
+    return this.#orders;
+  }
+
+  #enterOrder(slot: number, id: Id): void {
+    if (!this.#orders) return;
     const directive = this.#directives[slot];
     let order = this.#orders.get(directive);
     if (!order) {
-      order = new KeyOrder((id) => this.#hasValue(id));
+      order = new KeyOrder((one) => this.#hasValue(one));
       this.#orders.set(directive, order);
     }
-    return order;
+    order.came(id);
   }
 
   #hasValue(id: Id): boolean {
@@ -168,10 +180,10 @@ export class RecentTable {
   }
 
   #leaveOrder(slot: number, id: Id): void {
-    const order = this.#orderOf(slot);
-    order.went(id);
     const directive = this.#directives[slot];
-    if (order.count === 0 && directive !== undefined) this.#orders.delete(directive);
+    const order = this.#orders?.get(directive);
+    order?.went(id);
+    if (order?.count === 0 && directive !== undefined) this.#orders?.delete(directive);
   }
 
   /** After many there is nothing left. */

@@ -72,7 +72,7 @@ export class RecentWrites {
   *writes(after: number, upTo: number): Generator<Write> {
     for (const [table, recent] of this.#tables) {
       for (const key of recent.keysOf(after, upTo)) {
-        if (recent.segmentOf(key) <= upTo) yield { table, key, value: recent.get(key) };
+        if (recent.segmentOf(key) <= upTo) yield { table, key, value: recent.get(key) ?? undefined };
       }
     }
   }

@@ -58,7 +58,7 @@ const usualLimits: LogLimits = {
   words: 131_072,
   bytes: 20 * mebibyte,
   files: 8,
-  size: 6 * mebibyte,
+  size: 4 * mebibyte,
   step: 256,
 };
 /** How much further a segment and the memory go while the tables take what is too much. */
@@ -123,8 +123,8 @@ export class WriteAheadStore implements Store {
   }
 
   get(table: string, key: Key): Uint8Array | undefined {
-    const recent = this.#recent.table(table);
-    if (recent?.has(key)) return recent.get(key);
+    const recent = this.#recent.table(table)?.get(key);
+    if (recent !== undefined) return recent ?? undefined;
     return this.#recent.mayBeMoved(key) ? this.#tables.get(table, key) : undefined;
   }
 
@@ -214,9 +214,9 @@ export class WriteAheadStore implements Store {
     return this.#recent.count > factor * words || this.#recent.bytes > factor * bytes;
   }
 
-  /** The next segment needs a file, or the memory some room. */
+  /** The memory needs room, or the segment after the next a file: after a crash there is one at once. */
   #isMoveDue(): boolean {
-    return this.#checkpoints.segments.length >= this.#filesAllowed - 1 || this.#isOver(1);
+    return this.#checkpoints.segments.length >= Math.max(1, this.#filesAllowed - 2) || this.#isOver(1);
   }
 
   /** A segment that is full or broken takes no more records; the one that is on its way belongs to it. */

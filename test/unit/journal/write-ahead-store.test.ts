@@ -316,7 +316,7 @@ test('nothing is written before the checkpoint that was found is flushed: only a
 });
 
 describe('a segment of which a later one says something anew', () => {
-  const turning: LogLimits = { words: 1_000, bytes: 100_000, files: 3, size: 400, step: 2 };
+  const turning: LogLimits = { words: 1_000, bytes: 100_000, files: 4, size: 400, step: 2 };
 
   /** The first segment is flushed, the second one not: it is full, so the first one is moved. */
   async function moving(): Promise<Opened & { readonly release: () => void; readonly break: () => void }> {
