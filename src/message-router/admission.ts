@@ -141,7 +141,7 @@ export class Admission {
     // slot it has is a new one.
     if (outcome === 'released' || !this.#deps.datastore.messages.get(sequence)) this.#slots.vacate(sequence);
     const lane = this.#lane(directive);
-    lane.settled += 1;
+    if (outcome !== 'released') lane.settled += 1;
     if (outcome === 'back') restart(lane);
     this.fill(directive);
     this.#fillStarved();

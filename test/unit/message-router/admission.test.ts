@@ -1,5 +1,9 @@
 import { describe, expect, test } from 'vitest';
+import { silentLogger } from '../../../src/base/log.ts';
+import { createDatastore } from '../../../src/datastore.ts';
+import { Admission } from '../../../src/message-router/admission.ts';
 import { HandClock } from '../../helpers/hand-clock.ts';
+import { openOnMemory } from '../journal/journal-on-memory.ts';
 import { createRig, newId, online, said, sendCommand, sendData } from './rig.ts';
 
 describe('admission', () => {
@@ -18,6 +22,28 @@ describe('admission', () => {
     await rig.until('all settled', () => rig.journal.inbox.fill().messages === 0);
     const order = rig.of('data-recv').map(({ sequence }) => sequence);
     expect(order).toEqual([...order].sort((a, b) => a - b));
+  });
+
+  test('a message whose slot is released has not ended yet', () => {
+    const datastore = createDatastore();
+    datastore.workers.add({
+      ...{ handler: 'echo', pid: 1, file: '', features: {}, detached: false, redelivery: 'until-done' },
+      ...{ slots: 1, timeout: 1_000, registeredAt: 0 },
+    });
+    const admission = new Admission({
+      inbox: openOnMemory().journal.inbox,
+      datastore,
+      window: { messages: 4, bytes: 1_000 },
+      counters: { count: () => {} },
+      log: silentLogger,
+      onAdmitted: () => {},
+      onOrphaned: () => {},
+      onRoom: () => {},
+    });
+    admission.settle(1, 'echo', 'released');
+    expect(admission.settled('echo')).toBe(0);
+    admission.settle(1, 'echo', 'done');
+    expect(admission.settled('echo')).toBe(1);
   });
 
   test('a released slot is freed once, whatever follows', async () => {
