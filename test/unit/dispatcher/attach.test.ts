@@ -391,7 +391,6 @@ describe('a message', () => {
     const [first] = await worker.hears('deliveries');
     if (!first) throw new Error('expected a delivery');
     bench.hand();
-    bench.journal.waiting = 1;
     bench.journal.gate = new Promise(() => {});
     worker.echo(first);
     await worker.hears('deliveries', 2);

@@ -36,8 +36,6 @@ export class MemoryJournal implements Pick<Journal, 'contentDirectory' | 'cleanS
   refusal: YggError | undefined;
   outboxFull = false;
   outboxFill = 0;
-  /** What waits in the inbox for a slot. */
-  waiting = 0;
   /** Set: nothing is flushed before it resolves. */
   gate: Promise<void> | undefined;
   #sequence = 0;
@@ -84,17 +82,7 @@ export class MemoryJournal implements Pick<Journal, 'contentDirectory' | 'cleanS
   get journal(): Journal {
     const inbox: Pick<
       Inbox,
-      | 'offer'
-      | 'accept'
-      | 'callOff'
-      | 'back'
-      | 'finish'
-      | 'bury'
-      | 'row'
-      | 'body'
-      | 'find'
-      | 'unsettled'
-      | 'waitingCount'
+      'offer' | 'accept' | 'callOff' | 'back' | 'finish' | 'bury' | 'row' | 'body' | 'find' | 'unsettled'
     > = {
       offer: (sequence, redelivery) => {
         const kept = this.rows.get(sequence);
@@ -137,7 +125,6 @@ export class MemoryJournal implements Pick<Journal, 'contentDirectory' | 'cleanS
       row: (sequence) => this.row(sequence),
       body: (sequence) => this.rows.get(sequence)?.request,
       find: (messageId) => this.ids.get(messageId),
-      waitingCount: () => this.waiting,
       unsettled: (after, count) =>
         [...this.rows.values()]
           .map(({ row }) => row)
