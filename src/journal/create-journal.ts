@@ -68,9 +68,9 @@ export function createJournal(deps: CreateJournalDeps): OpenedJournal {
   const now = (): number => clock.now();
   const tables = openTables(ledger);
   const tallies = new Tallies(ledger);
-  const done = new DoneEntries({ ledger, tables, tallies, limits });
   const index = new IdIndex(deps.idSeed);
   ledger.join(index);
+  const done = new DoneEntries({ ledger, tables, tallies, limits, index });
   const ids = new KnownIds({ tables, index, done });
   const deadLetters = new DeadLetterOffice({
     ledger,

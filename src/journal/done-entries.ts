@@ -6,6 +6,7 @@
  *
  * Owns the blocks, and how many entries there are.
  */
+import type { IdIndex } from './id-index.ts';
 import type { JournalLimits } from './journal.ts';
 import type { Ledger } from './ledger.ts';
 import type { LedgerTable } from './ledger-table.ts';
@@ -28,38 +29,43 @@ export interface DoneEntriesDeps {
   readonly tables: Pick<Tables, 'done' | 'doneBlocks'>;
   readonly tallies: Tallies;
   readonly limits: Pick<JournalLimits, 'done'>;
+  /** Told of each id that is there at the start. */
+  readonly index: Pick<IdIndex, 'load'>;
 }
 
 export class DoneEntries {
   readonly #deps: DoneEntriesDeps;
   /** The last sequence of the newest block; 0 while there is none. */
-  #blocksEnd: number;
+  #blocksEnd = 0;
   /** How many rows are behind it, at most. */
   #rows = 0;
 
   constructor(deps: DoneEntriesDeps) {
     this.#deps = deps;
-    const { done, doneBlocks } = deps.tables;
-    const [newest] = doneBlocks.page({ after: 0, before: lastSequence, limit: 1, newestFirst: true });
-    this.#blocksEnd = newest?.key ?? 0;
-    for (const _row of inPages(done, this.#blocksEnd, 1_000)) this.#rows += 1;
+    const { tables, index } = deps;
+    for (const { key, value } of inPages(tables.doneBlocks, 16)) {
+      for (const [at, id] of value.ids.entries()) index.load(id, value.sequences[at] ?? 0);
+      this.#blocksEnd = key;
+    }
+    for (const { key, value } of inPages(tables.done, 1_000)) {
+      index.load(value.id, key);
+      if (key > this.#blocksEnd) this.#rows += 1;
+    }
   }
 
-  /** All of them: their sequences and ids. */
-  *all(): Iterable<{ readonly sequence: number; readonly id: string }> {
-    const { done, doneBlocks } = this.#deps.tables;
-    for (const { value } of inPages(doneBlocks, 0, 16)) {
-      for (const [at, id] of value.ids.entries()) yield { sequence: value.sequences[at] ?? 0, id };
-    }
-    for (const { key, value } of inPages(done, 0, 1_000)) yield { sequence: key, id: value.id };
+  has(sequence: number): boolean {
+    return (
+      this.#deps.tables.done.get(sequence) !== undefined ||
+      (this.#blockAround(sequence)?.sequences.includes(sequence) ?? false)
+    );
   }
 
   get(sequence: number): StoredDone | undefined {
     const row = this.#deps.tables.done.get(sequence);
     if (row) return row;
     const block = this.#blockAround(sequence);
-    const at = block ? block.sequences.indexOf(sequence) : -1;
-    return block && at >= 0 ? block.entries()[at] : undefined;
+    if (!block?.sequences.includes(sequence)) return undefined;
+    return this.#entriesOf(block).find((entry) => entry.sequence === sequence)?.done;
   }
 
   /** Those of one block, or fewer, before a sequence, latest first; none when nothing is left in blocks. */
@@ -68,8 +74,8 @@ export class DoneEntries {
     const around = this.#blockAround(before);
     const [newest] = doneBlocks.page({ after: 0, before, limit: 1, newestFirst: true });
     for (const block of [around, newest?.value]) {
-      const entries = block ? entriesOf(block).filter(({ sequence }) => sequence < before) : [];
-      if (entries.length > 0) return entries.reverse();
+      const entries = block ? this.#entriesOf(block).filter(({ sequence }) => sequence < before) : [];
+      if (entries.length > 0) return entries.toReversed();
     }
     return [];
   }
@@ -128,7 +134,7 @@ export class DoneEntries {
       forgotten.push({ sequence: key, done: value });
     }
     if (forgotten.length === 0 && oldest) {
-      const entries = entriesOf(oldest.value);
+      const entries = this.#entriesOf(oldest.value);
       if (entries.every(({ done }) => isDue(done))) {
         tables.doneBlocks.remove(oldest.key);
         forgotten.push(...entries);
@@ -143,19 +149,18 @@ export class DoneEntries {
     const range = { after: sequence - 1, before: lastSequence, limit: 1 };
     return this.#deps.tables.doneBlocks.page(range)[0]?.value;
   }
-}
 
-function entriesOf(block: DoneBlock): DoneEntry[] {
-  return block.entries().map((done, at) => ({ sequence: block.sequences[at] ?? 0, done }));
+  #entriesOf(block: DoneBlock): readonly DoneEntry[] {
+    return block.entries().map((done, at) => ({ sequence: block.sequences[at] ?? 0, done }));
+  }
 }
 
 /** A table in order, so much of it at a time. */
 function* inPages<V>(
   table: LedgerTable<number, V>,
-  start: number,
   limit: number,
 ): Iterable<{ readonly key: number; readonly value: V }> {
-  for (let after = start; ; ) {
+  for (let after = 0; ; ) {
     const page = table.page({ after, before: lastSequence, limit });
     yield* page;
     const last = page.at(-1);

@@ -2,25 +2,31 @@
  * Where an id may be found: the sequences of many ids, by a hash of each, so that an id takes a few bytes of memory and not
  * its length.
  *
- * Takes part in the ledger's transactions like a table, but writes nothing: it is made again from the tables at each start.
- * Two ids may have the same hash, and what was removed may still be named, so what is found is looked at. The hash has a
- * seed, so that nobody outside can choose ids that share one.
+ * Takes part in the ledger's transactions, but writes nothing: it is made again from the tables at each start. It may name
+ * too many sequences, never too few: two ids may have the same hash, and what is not committed is named as well as what is
+ * about to be removed. So whoever asks looks at what is found. The hash has a seed, so that nobody outside can choose ids
+ * that share one.
+ *
+ * A sequence that was removed never comes again.
  */
+
+interface Place {
+  readonly hash: number;
+  readonly sequence: number;
+}
 
 /** What was said and is not committed yet. */
 interface Pending {
-  readonly added: Array<{ readonly id: string; readonly sequence: number }>;
-  readonly removed: Array<{ readonly id: string; readonly sequence: number }>;
-  /** The last one that was added under each id. */
-  readonly latest: Map<string, number>;
+  readonly added: Place[];
+  readonly removed: Place[];
 }
 
 export class IdIndex {
   readonly #seed: number;
+  /** A list in order for the few hashes that have several. */
+  readonly #sequences = new Map<number, number | number[]>();
   #fresh: Pending = nothing();
   #sent: Pending = nothing();
-  /** What is committed; a list for the few hashes that have several. */
-  readonly #sequences = new Map<number, number | readonly number[]>();
 
   /** `seed`: any 32 bits that nobody can foresee. */
   constructor(seed: number) {
@@ -29,29 +35,32 @@ export class IdIndex {
 
   /** At a start: what a table has. */
   load(id: string, sequence: number): void {
-    const hash = hashOf(id, this.#seed);
-    const before = this.#sequences.get(hash);
-    if (before === undefined) this.#sequences.set(hash, sequence);
-    else if (!sequencesOf(before).includes(sequence))
-      this.#sequences.set(hash, [...sequencesOf(before), sequence]);
+    this.#insert({ hash: hashOf(id, this.#seed), sequence });
   }
 
+  /** Within a write. */
   add(id: string, sequence: number): void {
-    this.#fresh.added.push({ id, sequence });
-    this.#fresh.latest.set(id, sequence);
+    const place = { hash: hashOf(id, this.#seed), sequence };
+    if (this.#insert(place)) this.#fresh.added.push(place);
   }
 
+  /** Within a write: nothing is ever going to be known of this sequence again. */
   remove(id: string, sequence: number): void {
-    this.#fresh.removed.push({ id, sequence });
+    this.#fresh.removed.push({ hash: hashOf(id, this.#seed), sequence });
   }
 
-  /** Those that may be of this id, the one that was added last first. */
-  candidates(id: string): readonly number[] {
-    const pending = [this.#fresh.latest.get(id), this.#sent.latest.get(id)].filter(
-      (one) => one !== undefined,
-    );
-    const committed = this.#sequences.get(hashOf(id, this.#seed));
-    return committed === undefined ? pending : [...pending, ...sequencesOf(committed).toReversed()];
+  /** What `look` finds under the latest sequence that may be of this id and comes after `after`. */
+  find<T>(id: string, after: number, look: (sequence: number) => T | undefined): T | undefined {
+    const sequences = this.#sequences.get(hashOf(id, this.#seed));
+    if (sequences === undefined) return undefined;
+    if (typeof sequences === 'number') return sequences > after ? look(sequences) : undefined;
+    for (let at = sequences.length - 1; at >= 0; at--) {
+      const sequence = sequences[at] ?? 0;
+      if (sequence <= after) return undefined;
+      const found = look(sequence);
+      if (found !== undefined) return found;
+    }
+    return undefined;
   }
 
   /** The ledger sends a transaction. */
@@ -61,32 +70,48 @@ export class IdIndex {
   }
 
   committed(): void {
-    for (const { id, sequence } of this.#sent.added) this.load(id, sequence);
-    for (const { id, sequence } of this.#sent.removed) this.#forget(id, sequence);
+    for (const place of this.#sent.removed) this.#delete(place);
     this.#sent = nothing();
   }
 
   undo(): void {
+    for (const { added } of [this.#sent, this.#fresh]) for (const place of added) this.#delete(place);
     this.#fresh = nothing();
     this.#sent = nothing();
   }
 
-  #forget(id: string, sequence: number): void {
-    const hash = hashOf(id, this.#seed);
-    const rest = sequencesOf(this.#sequences.get(hash)).filter((other) => other !== sequence);
-    const [only] = rest;
-    if (only === undefined) this.#sequences.delete(hash);
-    else this.#sequences.set(hash, rest.length === 1 ? only : rest);
+  /** Says whether it is new. */
+  #insert({ hash, sequence }: Place): boolean {
+    const before = this.#sequences.get(hash);
+    if (before === undefined) {
+      this.#sequences.set(hash, sequence);
+      return true;
+    }
+    const list = typeof before === 'number' ? [before] : before;
+    let at = list.length;
+    while (at > 0 && (list[at - 1] ?? 0) > sequence) at -= 1;
+    if (list[at - 1] === sequence) return false;
+    // Sequences rise: nearly every one belongs at the end, also when a server uses one id for all its messages.
+    list.splice(at, 0, sequence);
+    this.#sequences.set(hash, list);
+    return true;
+  }
+
+  #delete({ hash, sequence }: Place): void {
+    const sequences = this.#sequences.get(hash);
+    if (sequences === sequence) {
+      this.#sequences.delete(hash);
+    } else if (typeof sequences === 'object') {
+      const at = sequences.indexOf(sequence);
+      if (at >= 0) sequences.splice(at, 1);
+      const [only] = sequences;
+      if (sequences.length === 1 && only !== undefined) this.#sequences.set(hash, only);
+    }
   }
 }
 
 function nothing(): Pending {
-  return { added: [], removed: [], latest: new Map() };
-}
-
-function sequencesOf(found: number | readonly number[] | undefined): readonly number[] {
-  if (found === undefined) return [];
-  return typeof found === 'number' ? [found] : found;
+  return { added: [], removed: [] };
 }
 
 /** 32 bits with a sign: V8 keeps such numbers without an object for each. */

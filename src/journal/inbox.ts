@@ -149,6 +149,7 @@ export class JournalInbox implements Inbox {
       if (body) tables.bodies.put(row.sequence, body);
       if (row.contentFile !== '') tables.files.put(row.contentFile, row.sequence);
       this.#rows.move(undefined, row);
+      ids.forget('request', row.messageId, was.sequence);
       ids.put('request', row.messageId, { sequence: row.sequence, directive: row.directive, hash });
     });
     return receiptOf(row.sequence, commit);

@@ -36,7 +36,6 @@ export class KnownIds {
     this.#working = tables.working;
     this.#index = index;
     this.#done = done;
-    for (const { id, sequence } of done.all()) index.load(id, sequence);
     for (let after = 0; ; ) {
       const rows = tables.working.page({ after, before: lastSequence, limit: 1_000 });
       for (const { key, value } of rows) if (value.hash) index.load(keyOf('request', value.messageId), key);
@@ -50,8 +49,10 @@ export class KnownIds {
   get(kind: IdKind, messageId: string): StoredId | undefined {
     const id = keyOf(kind, messageId);
     const listed = this.#ids.get(id);
-    const kept = this.#kept(id, messageId);
-    return listed && kept ? latest(listed, kept) : (listed ?? kept);
+    // Commands are always listed.
+    if (kind === 'command') return listed;
+    const look = (sequence: number): StoredId | undefined => this.#kept(id, messageId, sequence);
+    return this.#index.find(id, listed?.sequence ?? 0, look) ?? listed;
   }
 
   put(kind: IdKind, messageId: string, id: StoredId): void {
@@ -78,7 +79,7 @@ export class KnownIds {
   }
 
   isDone(sequence: number): boolean {
-    return this.#done.get(sequence) !== undefined;
+    return this.#done.has(sequence);
   }
 
   /** Within a write: this request is done; its id is remembered until it is among the oldest. */
@@ -113,16 +114,13 @@ export class KnownIds {
     return forgotten.length > 0;
   }
 
-  /** What is found by the index. */
-  #kept(id: string, messageId: string): StoredId | undefined {
-    for (const sequence of this.#index.candidates(id)) {
-      const row = this.#working.get(sequence);
-      if (row?.hash && row.messageId === messageId) return idOf(row);
-      const done = this.#done.get(sequence);
-      if (done?.hash && done.id === id)
-        return { sequence, directive: done.was?.directive ?? '', hash: done.hash };
-    }
-    return undefined;
+  /** What is known of a sequence that the index names, when it is of this id and its id has no row of its own. */
+  #kept(id: string, messageId: string, sequence: number): StoredId | undefined {
+    const row = this.#working.get(sequence);
+    if (row) return row.hash && row.messageId === messageId ? idOf(row) : undefined;
+    const done = this.#done.get(sequence);
+    if (!done?.hash || done.id !== id) return undefined;
+    return { sequence, directive: done.was?.directive ?? '', hash: done.hash };
   }
 
   #forgetAll(entries: readonly DoneEntry[]): void {
@@ -139,10 +137,6 @@ export class KnownIds {
     this.#ids.remove(id);
     return listed.hash;
   }
-}
-
-function latest(a: StoredId, b: StoredId): StoredId {
-  return a.sequence > b.sequence ? a : b;
 }
 
 function idOf({ sequence, directive, hash }: StoredRequest): StoredId {

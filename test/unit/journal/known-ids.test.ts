@@ -1,8 +1,31 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
+import { IdIndex } from '../../../src/journal/id-index.ts';
+import type { Journal, KnownId } from '../../../src/journal/journal.ts';
+import { requestHash } from '../../../src/journal/request-hash.ts';
 import { waitFor } from '../../helpers/wait-for.ts';
-import { day, openOnMemory, request } from './journal-on-memory.ts';
+import { day, type Opened, openOnMemory, request } from './journal-on-memory.ts';
 
 const offered = { redelivery: 'until-accepted' } as const;
+
+/** So many messages come and are done, some hundred in each transaction. */
+async function pass({ journal: { inbox }, settle }: Opened, count: number): Promise<void> {
+  for (let number = 1; number <= count; number++) {
+    inbox.finish(inbox.receive(request(), offered).sequence);
+    if (number % 200 === 0) await settle();
+  }
+  await settle();
+}
+
+function receive({ inbox }: Journal, content: string, offer: boolean, messageId = 'm'): number {
+  const sent = request({ messageId, content: Buffer.from(content) });
+  return inbox.receive(sent, offer ? offered : undefined).sequence;
+}
+
+/** What a request of {@link receive} is known by. */
+function known(content: string, sequence: number, state: KnownId['state']): KnownId {
+  const { directive, metadata } = request();
+  return { state, directive, sequence, hash: requestHash(directive, metadata, Buffer.from(content)) };
+}
 
 test('carried out commands are remembered, apart from requests', async () => {
   const { journal, restart } = openOnMemory();
@@ -72,4 +95,78 @@ test('an id that came again is not forgotten with its first request', async () =
     await settle();
   }
   expect(journal.inbox.find('m')).toMatchObject({ state: 'offered', sequence: second });
+});
+
+describe('an id that is used for two messages is known by the later one', () => {
+  const fates = ['stays', 'finishes', 'goes back', 'dies', 'goes back and finishes'] as const;
+  type Fate = (typeof fates)[number];
+
+  function meet({ inbox }: Journal, sequence: number, fate: Fate): void {
+    if (fate === 'stays') return;
+    if (fate === 'finishes') inbox.finish(sequence);
+    if (fate === 'dies') inbox.bury(sequence, 'failed', '');
+    if (fate === 'goes back') inbox.back(sequence);
+    if (fate !== 'goes back and finishes') return;
+    inbox.offer(sequence, 'until-done');
+    inbox.back(sequence);
+    inbox.offer(sequence, 'until-done');
+    inbox.finish(sequence);
+  }
+
+  const combinations = [true, false].flatMap((firstOffered) =>
+    [true, false].flatMap((secondOffered) =>
+      fates.flatMap((firstFate) =>
+        fates.map((secondFate) => [firstOffered, secondOffered, firstFate, secondFate] as const),
+      ),
+    ),
+  );
+
+  test.each(['first', 'second'])('whatever becomes of them, that of the %s at first', async (earlier) => {
+    for (const [firstOffered, secondOffered, firstFate, secondFate] of combinations) {
+      const { journal, settle, restart } = openOnMemory();
+      const first = receive(journal, '1', firstOffered);
+      await settle();
+      const second = receive(journal, '2', secondOffered);
+      const fatesInOrder: Array<[number, Fate]> = [
+        [first, firstFate],
+        [second, secondFate],
+      ];
+      if (earlier === 'second') fatesInOrder.reverse();
+      for (const [sequence, fate] of fatesInOrder) {
+        meet(journal, sequence, fate);
+        expect(journal.inbox.find('m')?.sequence).toBe(second);
+        await settle();
+      }
+      const found = journal.inbox.find('m');
+      const expected = known('2', second, found?.state ?? 'done');
+      expect(found, `${firstFate}, ${secondFate}`).toEqual(expected);
+      expect(restart().journal.inbox.find('m'), `${firstFate}, ${secondFate}`).toEqual(expected);
+    }
+  });
+
+  test('when both are in blocks', async () => {
+    const opened = openOnMemory({ limits: { done: { messages: 10_000, age: day } } });
+    const first = receive(opened.journal, '1', false);
+    const second = receive(opened.journal, '2', true);
+    opened.journal.inbox.finish(second);
+    opened.journal.inbox.finish(first);
+    await pass(opened, 800);
+    const restarted = opened.restart();
+    for (const { inbox } of [opened.journal, restarted.journal])
+      expect(inbox.find('m')).toEqual(known('2', second, 'done'));
+  });
+});
+
+test('a dead letter that is taken back is no longer looked for under its old number', async () => {
+  const remove = vi.spyOn(IdIndex.prototype, 'remove');
+  const { journal, settle } = openOnMemory();
+  const first = receive(journal, '1', true);
+  journal.inbox.bury(first, 'failed', '');
+  await settle();
+  const second = journal.dead.retry(first)?.sequence ?? 0;
+  expect(remove.mock.calls).toEqual([['r/m', first]]);
+  journal.inbox.offer(second, 'until-done');
+  journal.inbox.finish(second);
+  await settle();
+  expect(journal.inbox.find('m')).toEqual(known('1', second, 'done'));
 });
