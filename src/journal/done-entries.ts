@@ -11,6 +11,7 @@ import type { JournalLimits } from './journal.ts';
 import type { Ledger } from './ledger.ts';
 import type { LedgerTable } from './ledger-table.ts';
 import { lastSequence, type Tables } from './open-tables.ts';
+import { DamagedRecord } from './record.ts';
 import type { DoneBlock, StoredDone } from './stored.ts';
 import type { Tallies } from './tallies.ts';
 
@@ -42,15 +43,21 @@ export class DoneEntries {
 
   constructor(deps: DoneEntriesDeps) {
     this.#deps = deps;
-    const { tables, index } = deps;
+    const { ledger, tables, tallies, index } = deps;
+    let messages = 0;
     for (const { key, value } of inPages(tables.doneBlocks, 16)) {
       for (const [at, id] of value.ids.entries()) index.load(id, value.sequences[at] ?? 0);
+      messages += value.ids.length;
       this.#blocksEnd = key;
     }
     for (const { key, value } of inPages(tables.done, 1_000)) {
       index.load(value.id, key);
+      messages += 1;
       if (key > this.#blocksEnd) this.#rows += 1;
     }
+    // A damaged record that was put aside could not say what it counted for.
+    const missing = messages - tallies.get('done').messages;
+    if (missing !== 0) ledger.change(() => tallies.add('done', { messages: missing }));
   }
 
   has(sequence: number): boolean {
@@ -151,7 +158,13 @@ export class DoneEntries {
   }
 
   #entriesOf(block: DoneBlock): readonly DoneEntry[] {
-    return block.entries().map((done, at) => ({ sequence: block.sequences[at] ?? 0, done }));
+    try {
+      return block.entries().map((done, at) => ({ sequence: block.sequences[at] ?? 0, done }));
+    } catch (error) {
+      if (!(error instanceof DamagedRecord)) throw error;
+      this.#deps.tables.doneBlocks.setAside(block.sequences.at(-1) ?? 0, error.message);
+      return [];
+    }
   }
 }
 

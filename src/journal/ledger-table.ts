@@ -6,7 +6,7 @@
  * this order and then on the disk.
  */
 import { DamagedRecord } from './record.ts';
-import { compareKeys, type Key, type Range, type Store, type Write } from './store.ts';
+import { compareKeys, type Entry, type Key, type Range, type Store, type Write } from './store.ts';
 
 export interface TableFormat<K extends Key, V> {
   readonly name: string;
@@ -77,17 +77,18 @@ export class LedgerTable<K extends Key, V> {
     this.#fresh.set(idOf(key), { key, value: undefined });
   }
 
-  /** A page in order, as if everything written were on the disk. */
+  /** A page in order, as if everything written were on the disk. Shorter than asked for only when that is all. */
   page(range: Range<K>): Array<{ readonly key: K; readonly value: V }> {
     const changes = [...this.#changesWithin(range)];
-    // Each change hides at most one entry of the disk.
-    const stored = this.#host.store.page(this.name, { ...range, limit: range.limit + changes.length });
     const found = new Map<number | string, { key: K; value: V }>();
-    for (const { key, value: record } of stored) {
-      const id = idOf(key);
-      if (this.#fresh.has(id) || this.#sent.has(id)) continue;
-      const value = this.#kept.get(id) ?? this.#decode(key, record);
-      if (value !== undefined) found.set(id, { key, value });
+    // Each change hides at most one entry of the disk.
+    let rest = { ...range, limit: range.limit + changes.length };
+    while (rest.limit > 0) {
+      const stored = this.#host.store.page(this.name, rest);
+      const damaged = this.#readInto(found, stored);
+      const last = stored.at(-1)?.key;
+      if (last === undefined || stored.length < rest.limit) break;
+      rest = { ...rest, limit: damaged, [range.newestFirst ? 'before' : 'after']: last };
     }
     for (const { key, value } of changes) if (value !== undefined) found.set(idOf(key), { key, value });
     const page = [...found.values()];
@@ -109,6 +110,12 @@ export class LedgerTable<K extends Key, V> {
       if (value !== undefined) page.push({ key, value });
     }
     return page;
+  }
+
+  /** Puts the record of a value aside that turned out to be damaged when its rest was read. */
+  setAside(key: K, reason: string): void {
+    const record = this.#host.store.get(this.name, key);
+    if (record) this.#host.damaged(this.name, key, record, reason, () => this.remove(key));
   }
 
   /** Every value of a table that is kept whole. */
@@ -165,6 +172,19 @@ export class LedgerTable<K extends Key, V> {
   undo(): void {
     this.#fresh = new Map();
     this.#sent = new Map();
+  }
+
+  /** Says how many were damaged; what was written since is left out. */
+  #readInto(found: Map<number | string, { key: K; value: V }>, stored: readonly Entry<K>[]): number {
+    let damaged = 0;
+    for (const { key, value: record } of stored) {
+      const id = idOf(key);
+      if (this.#fresh.has(id) || this.#sent.has(id)) continue;
+      const value = this.#kept.get(id) ?? this.#decode(key, record);
+      if (value === undefined) damaged += 1;
+      else found.set(id, { key, value });
+    }
+    return damaged;
   }
 
   *#changesWithin({ after, before }: Range<K>): Iterable<Change<K, V>> {

@@ -114,3 +114,16 @@ export function response(given: Partial<NewResponse> = {}): NewResponse {
     ...given,
   };
 }
+
+/** So many requests come, are handed over and are done, some hundred in each transaction; returns their ids. */
+export async function pass({ journal: { inbox }, settle }: Opened, count: number): Promise<string[]> {
+  const ids: string[] = [];
+  for (let number = 1; number <= count; number++) {
+    const sent = request();
+    inbox.finish(inbox.receive(sent, { redelivery: 'until-done' }).sequence);
+    ids.push(sent.messageId);
+    if (number % 200 === 0) await settle();
+  }
+  await settle();
+  return ids;
+}

@@ -3,18 +3,9 @@ import { IdIndex } from '../../../src/journal/id-index.ts';
 import type { Journal, KnownId } from '../../../src/journal/journal.ts';
 import { requestHash } from '../../../src/journal/request-hash.ts';
 import { waitFor } from '../../helpers/wait-for.ts';
-import { day, type Opened, openOnMemory, request } from './journal-on-memory.ts';
+import { day, openOnMemory, pass, request } from './journal-on-memory.ts';
 
 const offered = { redelivery: 'until-accepted' } as const;
-
-/** So many messages come and are done, some hundred in each transaction. */
-async function pass({ journal: { inbox }, settle }: Opened, count: number): Promise<void> {
-  for (let number = 1; number <= count; number++) {
-    inbox.finish(inbox.receive(request(), offered).sequence);
-    if (number % 200 === 0) await settle();
-  }
-  await settle();
-}
 
 function receive({ inbox }: Journal, content: string, offer: boolean, messageId = 'm'): number {
   const sent = request({ messageId, content: Buffer.from(content) });

@@ -384,4 +384,17 @@ describe('a damaged record', () => {
     expect(restart().damaged).toEqual([]);
     expect(restart().journal.inbox.waiting('echo', 10)).toHaveLength(1);
   });
+
+  test('does not end the page that it would have been on', async () => {
+    const opened = openOnMemory();
+    const { inbox } = opened.journal;
+    const sequences = Array.from({ length: 6 }, () => inbox.refuse(request(), 'no-worker', '').sequence);
+    await opened.settle();
+    for (const sequence of sequences.slice(-2))
+      opened.store.disk.get('dead')?.get(`${sequence}`)?.value.fill(0);
+    const { journal, damaged } = opened.restart();
+    const page = journal.dead.list(Number.MAX_SAFE_INTEGER, 2).map(({ sequence }) => sequence);
+    expect(page).toEqual(sequences.slice(2, 4).toReversed());
+    expect(damaged).toEqual(['dead', 'dead']);
+  });
 });
