@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Journal } from '../../../src/journal/journal.ts';
 import type { MessageRecord } from '../../../src/journal/message-record.ts';
-import { openOnMemory, request, response } from './journal-on-memory.ts';
+import { day, openOnMemory, pass, request, response } from './journal-on-memory.ts';
 
 const offered = { redelivery: 'until-done' } as const;
 
@@ -79,6 +79,59 @@ describe('every message is listed', () => {
       .map(({ sequence }) => sequence);
     expect(sequences).toHaveLength(200);
     expect(sequences).toEqual([...sequences].sort((a, b) => b - a));
+  });
+});
+
+describe('what is done is listed wherever it is kept', () => {
+  const limits = { done: { messages: 10_000, age: day } };
+
+  test('in pages that begin and end anywhere, between what is not done', async () => {
+    const opened = openOnMemory({ limits });
+    const { inbox, done } = opened.journal;
+    const unfinished: number[] = [];
+    for (let round = 0; round < 5; round++) {
+      unfinished.push(inbox.receive(request(), offered).sequence);
+      done.add(`command-${round}`);
+      await pass(opened, 240);
+    }
+    // Two end so late that they lie within blocks.
+    for (const sequence of unfinished.slice(0, 2)) inbox.finish(sequence);
+    inbox.bury(unfinished[2] ?? 0, 'failed', '');
+    await opened.settle();
+    const { journal } = opened.restart();
+    const whole = all(journal).filter(({ kind }) => kind === 'request');
+    expect(whole).toHaveLength(1_205);
+    expect(whole.map(({ sequence }) => sequence)).toEqual(
+      whole.map(({ sequence }) => sequence).sort((a, b) => b - a),
+    );
+    expect(unfinished.map((one) => whole.find(({ sequence }) => sequence === one)?.state)).toEqual([
+      'done',
+      'done',
+      'dead',
+      'offered',
+      'offered',
+    ]);
+    expect(all(journal, 97).filter(({ kind }) => kind === 'request')).toEqual(whole);
+    for (const at of [0, 1, 500, 700, 701, 960, 1_203]) {
+      const record = whole[at];
+      expect(journal.messages.get(record?.sequence ?? 0)).toEqual(record);
+      const [next] = journal.messages.page(1, record?.sequence).records;
+      expect(next?.sequence ?? 0).toBeLessThan(record?.sequence ?? 0);
+    }
+  });
+
+  test('with everything that is remembered of it', async () => {
+    const opened = openOnMemory({ limits });
+    const { inbox, messages } = opened.journal;
+    const { sequence } = inbox.receive(request({ messageId: 'm', cancel: true, origin: 'local' }), offered);
+    opened.clock.wind(1_000);
+    inbox.finish(sequence);
+    const before = messages.get(sequence);
+    expect(before).toMatchObject({ state: 'done', cancel: true, origin: 'local', attempts: 1 });
+    await pass(opened, 800);
+    expect(opened.store.disk.get('done')?.has(`${sequence}`)).toBe(false);
+    expect(messages.get(sequence)).toEqual(before);
+    expect(opened.restart().journal.messages.get(sequence)).toEqual(before);
   });
 });
 
