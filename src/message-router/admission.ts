@@ -27,7 +27,6 @@ export interface AdmissionDeps {
   readonly onRoom: (directive: string) => void;
   readonly counters: Pick<Counters, 'count'>;
   readonly log: Logger;
-  /** Over all directives. */
   readonly window: SlotWindow;
 }
 
@@ -36,6 +35,8 @@ const maxCancels = 16;
 
 /** Rows read at a time. */
 const page = 64;
+/** Requests that are offered together are cheap. */
+const several = 16;
 
 /** A request that is being written. */
 interface Arrival {
@@ -80,14 +81,13 @@ export class Admission {
     const { directive, content } = request;
     const lane = this.#lane(directive);
     const worker = datastore.workers.get(directive);
-    const direct = worker && !request.cancel && this.outlook(directive, content.length) === 'offered';
-    const receipt = direct
-      ? inbox.receive(request, { redelivery: worker.redelivery })
-      : inbox.receive(request);
+    const direct =
+      !request.cancel && worker !== undefined && this.outlook(directive, content.length) === 'offered';
+    const receipt = inbox.receive(request, direct ? { redelivery: worker.redelivery } : undefined);
     const { sequence } = receipt;
     if (direct) this.#slots.occupy(lane, sequence, content.length);
     else lane.uncommitted.add(sequence);
-    this.#arriving.add(receipt.committed, { lane, sequence, request, direct: direct === true });
+    this.#arriving.add(receipt.committed, { lane, sequence, request, direct });
     return receipt;
   }
 
@@ -100,6 +100,14 @@ export class Admission {
     if (this.#slots.hasRoom(lane, worker.slots, size)) return 'offered';
     if (lane.slots < worker.slots) this.#starved.add(directive);
     return 'waiting';
+  }
+
+  /** Whether there is room for half as many as its worker has in hand, or for a good many. */
+  hasRoomForSeveral(directive: string): boolean {
+    const worker = this.#deps.datastore.workers.get(directive);
+    const inHand = this.#lanes.get(directive)?.slots ?? 0;
+    if (!worker || inHand === 0) return true;
+    return Math.min(worker.slots - inHand, this.#slots.free) >= Math.min(several, inHand / 2);
   }
 
   /** How many of a directive have ended so far. */
@@ -148,11 +156,13 @@ export class Admission {
     this.#tidy(lane);
   }
 
+  /** As many as there is room for, in the order in which they found none. */
   #fillStarved(): void {
-    if (this.#starved.size === 0) return;
-    const starved = [...this.#starved];
-    this.#starved.clear();
-    for (const directive of starved) this.fill(directive);
+    for (const directive of [...this.#starved]) {
+      if (this.#slots.free === 0) return;
+      this.#starved.delete(directive);
+      this.fill(directive);
+    }
   }
 
   /** Admits what waits, oldest first, as far as there are slots. */

@@ -20,6 +20,8 @@ export type Outlook = 'offered' | 'waiting' | 'orphaned';
 
 export interface ArrivalsDeps {
   readonly outlook: (directive: string, size: number) => Outlook;
+  /** Whether several may be offered, for what its worker has in hand: one by one they cost it and us a frame each. */
+  readonly hasRoomForSeveral: (directive: string) => boolean;
   /** How many requests of a directive have ended so far. */
   readonly settled: (directive: string) => number;
   /** As much as may be is on its way to the disk. */
@@ -104,7 +106,8 @@ export class Arrivals {
   }
 
   #work(queue: Queue): void {
-    const { isWriting, write } = this.#deps;
+    const { isWriting, write, hasRoomForSeveral } = this.#deps;
+    if (!queue.isBehind && !this.#isHurried && !hasRoomForSeveral(queue.directive)) return;
     for (let first = queue.first; first && !isWriting(); first = queue.first) {
       if (!queue.isBehind && !this.#isDue(queue.directive, first)) break;
       queue.shift();
@@ -118,9 +121,13 @@ export class Arrivals {
   }
 
   #isDue(directive: string, { payload }: Incoming): boolean {
+    return this.#isHurried || this.#deps.outlook(directive, payload.length) !== 'waiting';
+  }
+
+  /** Everything is written as it comes. */
+  get #isHurried(): boolean {
     if (this.#messages <= few || this.#isBrokerWaiting) return true;
-    if (this.#messages > tooMany.messages || this.#bytes > tooMany.bytes) return true;
-    return this.#deps.outlook(directive, payload.length) !== 'waiting';
+    return this.#messages > tooMany.messages || this.#bytes > tooMany.bytes;
   }
 
   /** It sends one for each that is acknowledged. */

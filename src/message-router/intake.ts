@@ -5,7 +5,6 @@
  * flushed. What is refused, repeated or too large is acknowledged too, in its turn, or the broker would send it for ever.
  * What there is no room for is left to the broker.
  */
-import type { Clock } from '../base/clock.ts';
 import { type ErrorCode, reasonOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { SharedWait } from '../base/shared-wait.ts';
@@ -14,23 +13,19 @@ import type { DeadReason, Journal, KnownId, NewRequest, Receipt } from '../journ
 import { requestHash } from '../journal/request-hash.ts';
 import { type DataMessage, directivePattern, parseData, peekMessage } from '../messages.ts';
 import type { Incoming } from '../mqtt/connector.ts';
-import { Arrivals, type Outlook } from './arrivals.ts';
+import { Arrivals, type ArrivalsDeps } from './arrivals.ts';
 
-export interface IntakeDeps {
+export interface IntakeDeps
+  extends Pick<ArrivalsDeps, 'outlook' | 'hasRoomForSeveral' | 'settled' | 'clock'> {
   readonly journal: Pick<Journal, 'inbox' | 'trouble'>;
   /** Puts a request into the inbox and admits it when it can be. */
   readonly receive: (request: NewRequest) => Receipt;
-  /** What would become of one with content of this size. */
-  readonly outlook: (directive: string, size: number) => Outlook;
-  /** How many requests of a directive have ended so far. */
-  readonly settled: (directive: string) => number;
   readonly onCommand: (message: Incoming) => void;
   /** A message with QoS 1 was left to the broker. */
   readonly onLeft: () => void;
   /** Whether a cancel for this message came before it did. */
   readonly isCancelled: (directive: string, messageId: string) => boolean;
   readonly counters: Pick<Counters, 'count'>;
-  readonly clock: Pick<Clock, 'every'>;
   readonly log: Logger;
 }
 

@@ -175,6 +175,7 @@ class Router implements MessageRouter {
       ...deps,
       receive: (request) => this.#admission.receive(request),
       outlook: (directive, size) => this.#admission.outlook(directive, size),
+      hasRoomForSeveral: (directive) => this.#admission.hasRoomForSeveral(directive),
       settled: (directive) => this.#admission.settled(directive),
       onCommand: (message) => this.#commands.take(message),
       onLeft: () => this.#leftBehind.add(),

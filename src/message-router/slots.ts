@@ -30,6 +30,12 @@ export class Slots {
     return this.#holders.size;
   }
 
+  /** How many more there may be over all directives, besides one for each that has none. */
+  get free(): number {
+    const { messages, bytes } = this.#window;
+    return this.#bytes < bytes ? Math.max(0, messages - this.#holders.size) : 0;
+  }
+
   holds(sequence: number): boolean {
     return this.#holders.has(sequence);
   }

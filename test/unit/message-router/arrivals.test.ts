@@ -7,9 +7,10 @@ import { HandClock } from '../../helpers/hand-clock.ts';
 function create() {
   const clock = new HandClock();
   const written: string[] = [];
-  const state = { outlook: 'waiting' as Outlook, settled: 0, isWriting: false, room: 0 };
+  const state = { outlook: 'waiting' as Outlook, settled: 0, isWriting: false, room: 0, several: 1 };
   const arrivals = new Arrivals({
     outlook: () => (state.room > 0 ? 'offered' : state.outlook),
+    hasRoomForSeveral: () => state.room >= state.several,
     settled: () => state.settled,
     isWriting: () => state.isWriting,
     write(message, data = parseData(message.payload)) {
@@ -106,6 +107,17 @@ describe('in a flood', () => {
     state.room = 1_000;
     arrivals.onRoom('echo');
     expect(written).toEqual([...waiting, last]);
+  });
+
+  test('several are written together', () => {
+    const { arrivals, written, state, waiting } = flooded();
+    state.several = 3;
+    state.room = 2;
+    arrivals.onRoom('echo');
+    expect(written).toEqual([]);
+    state.room = 3;
+    arrivals.onRoom('echo');
+    expect(written).toEqual(waiting.slice(0, 3));
   });
 
   test('the last few are written without a slot', () => {
