@@ -181,7 +181,7 @@ describe('a state directory', () => {
     ],
     [
       'of a newer release',
-      (journal) => writeFileSync(path.join(journal, 'version'), '3\n'),
+      (journal) => writeFileSync(path.join(journal, 'version'), '999\n'),
       /^The journal was written by a newer release: it was set aside, and a new one begun$/,
     ],
   ])('%s: it is set aside, and the daemon runs', async (_, spoil, said) => {
