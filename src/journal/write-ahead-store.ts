@@ -56,7 +56,7 @@ export interface LogLimits {
 const mebibyte = 1024 * 1024;
 const usualLimits: LogLimits = {
   words: 131_072,
-  bytes: 20 * mebibyte,
+  bytes: 2 * mebibyte,
   files: 8,
   size: 4 * mebibyte,
   step: 256,

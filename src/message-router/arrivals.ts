@@ -33,7 +33,7 @@ export interface ArrivalsDeps {
 
 /** As many as most brokers that count let be in flight. */
 const few = 256;
-const tooMany = { messages: 12_288, bytes: 8 * 1024 * 1024 };
+const tooMany = { messages: 12_288, bytes: 4 * 1024 * 1024 };
 /** Milliseconds between looks at how broker and workers get on. */
 const interval = 100;
 /** Milliseconds in which a worker has to get to the last that waits for it. */
