@@ -134,7 +134,7 @@ globalThis.reached = (point) => {
 /** Checkpoints come after dozens of messages, not thousands, and take several transactions. */
 const smallSegments: Edit = {
   file: 'src/journal/write-ahead-store',
-  find: 'words: 131_072, bytes: 20 * mebibyte, files: 8, size: 4 * mebibyte, step: 256,',
+  find: 'words: 131_072, bytes: 2 * mebibyte, files: 8, size: 4 * mebibyte, step: 256,',
   put: 'words: 128, bytes: mebibyte, files: 4, size: 16 * 1024, step: 16,',
 };
 
