@@ -2,7 +2,7 @@
  * What the parts share in memory: the workers, the processes, and the working set of requests.
  *
  * Owns three collections behind typed functions: two of lokijs, and a plain one for messages, which come and go by the
- * thousand (docs/decisions/0012-a-plain-working-set.md). Holds nothing that must survive, the journal does that. Documents
+ * thousand (docs/decisions/0014-a-plain-working-set.md). Holds nothing that must survive, the journal does that. Documents
  * are live: a part that owns a field changes it in place.
  */
 import Loki from 'lokijs';

@@ -9,8 +9,7 @@
 import type { IdIndex } from './id-index.ts';
 import type { JournalLimits } from './journal.ts';
 import type { Ledger } from './ledger.ts';
-import type { LedgerTable } from './ledger-table.ts';
-import { lastSequence, type Tables } from './open-tables.ts';
+import { inPages, lastSequence, type Tables } from './open-tables.ts';
 import { DamagedRecord } from './record.ts';
 import type { DoneBlock, StoredDone } from './stored.ts';
 import type { Tallies } from './tallies.ts';
@@ -165,19 +164,5 @@ export class DoneEntries {
       this.#deps.tables.doneBlocks.setAside(block.sequences.at(-1) ?? 0, error.message);
       return [];
     }
-  }
-}
-
-/** A table in order, so much of it at a time. */
-function* inPages<V>(
-  table: LedgerTable<number, V>,
-  limit: number,
-): Iterable<{ readonly key: number; readonly value: V }> {
-  for (let after = 0; ; ) {
-    const page = table.page({ after, before: lastSequence, limit });
-    yield* page;
-    const last = page.at(-1);
-    if (!last) return;
-    after = last.key;
   }
 }

@@ -8,7 +8,7 @@
 import { createHash } from 'node:crypto';
 import type { DoneEntries, DoneEntry } from './done-entries.ts';
 import type { IdIndex } from './id-index.ts';
-import { lastSequence, type Tables } from './open-tables.ts';
+import { inPages, type Tables } from './open-tables.ts';
 import { finished } from './request-states.ts';
 import type { StoredId, StoredRequest } from './stored.ts';
 
@@ -36,12 +36,8 @@ export class KnownIds {
     this.#working = tables.working;
     this.#index = index;
     this.#done = done;
-    for (let after = 0; ; ) {
-      const rows = tables.working.page({ after, before: lastSequence, limit: 1_000 });
-      for (const { key, value } of rows) if (value.hash) index.load(keyOf('request', value.messageId), key);
-      const last = rows.at(-1);
-      if (!last) break;
-      after = last.key;
+    for (const { key, value } of inPages(tables.working, 1_000)) {
+      if (value.hash) index.load(keyOf('request', value.messageId), key);
     }
   }
 

@@ -63,3 +63,17 @@ export function openTables(ledger: Ledger): Tables {
     files: ledger.table(filesTable),
   };
 }
+
+/** A table in order, so much of it at a time. */
+export function* inPages<V>(
+  table: LedgerTable<number, V>,
+  limit: number,
+): Iterable<{ readonly key: number; readonly value: V }> {
+  for (let after = 0; ; ) {
+    const page = table.page({ after, before: lastSequence, limit });
+    yield* page;
+    const last = page.at(-1);
+    if (!last) return;
+    after = last.key;
+  }
+}

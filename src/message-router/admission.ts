@@ -27,12 +27,12 @@ export interface AdmissionDeps {
   readonly onRoom: (directive: string) => void;
   readonly counters: Pick<Counters, 'count'>;
   readonly log: Logger;
+  /** Over all directives. */
   readonly window: SlotWindow;
 }
 
 /** Cancels of one directive that wait on disk, and that wait in the working set. */
 const maxCancels = 16;
-
 /** Rows read at a time. */
 const page = 64;
 /** Requests that are offered together are cheap. */

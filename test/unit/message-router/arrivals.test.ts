@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { Arrivals, type Outlook } from '../../../src/message-router/arrivals.ts';
 import { encodeData, parseData } from '../../../src/messages.ts';
-import type { Incoming } from '../../../src/mqtt/connector.ts';
 import { HandClock } from '../../helpers/hand-clock.ts';
+import { incoming } from './incoming.ts';
 
 function create() {
   const clock = new HandClock();
@@ -32,28 +32,12 @@ function create() {
       content: Buffer.from(content),
     };
     const payload = encodeData(data);
-    arrivals.add(incoming(payload), parseData(payload));
+    arrivals.add(incoming({ topic: 'data/in', payload }), parseData(payload));
     return messageId;
   };
   const addMany = (many: number, directive?: string, content?: string): string[] =>
     Array.from({ length: many }, () => add(directive, content));
   return { arrivals, clock, written, state, add, addMany };
-}
-
-function incoming(payload: Uint8Array): Incoming {
-  const nothing = (): void => {};
-  return {
-    topic: 'data/in',
-    topicName: 'yggdrasil/host/data/in',
-    payload,
-    oversize: undefined,
-    qos: 1,
-    retain: false,
-    redelivered: false,
-    pressed: false,
-    acknowledge: nothing,
-    leave: nothing,
-  };
 }
 
 /** So many wait that nothing is written only because there are few. */

@@ -6,6 +6,7 @@ import { Commands } from '../../../src/message-router/commands.ts';
 import { encodeCommand } from '../../../src/messages.ts';
 import { stays } from '../../helpers/wait-for.ts';
 import { openOnMemory } from '../journal/journal-on-memory.ts';
+import { incoming } from './incoming.ts';
 import { createRig, newId, online, said, sendCommand, topics } from './rig.ts';
 
 describe('commands', () => {
@@ -160,24 +161,13 @@ describe('a delay', () => {
       },
       connection: () => ({ since: 0, resumed: false }),
       whenUp: (act) => act(),
-
       counters: createCounters(),
       clock: systemClock,
       log: silentLogger,
     });
     const args = delay === undefined ? null : { delay };
-    commands.take({
-      topic: 'control/in',
-      topicName: topics.controlIn,
-      payload: encodeCommand({ messageId: newId(), sent: Date.now() }, 'reconnect', args),
-      oversize: undefined,
-      qos: 1,
-      retain: false,
-      redelivered: false,
-      pressed: false,
-      acknowledge: nothing,
-      leave: nothing,
-    });
+    const payload = encodeCommand({ messageId: newId(), sent: Date.now() }, 'reconnect', args);
+    commands.take(incoming({ topic: 'control/in', payload }));
     await expect.poll(() => delays).toEqual([expected]);
   });
 });
